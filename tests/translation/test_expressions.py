@@ -195,7 +195,7 @@ def test_values_and_gradients_under_jax_agree_with_numpy() -> None:
             "lagmonths(a, b)",
             "unknown function 'lagmonths' in .* at position 1: did you mean 'lag_months'",
         ),
-        ("a + ", "expected a number, a name or .* at position 4, got the end"),
+        ("a + ", "expected a number, a name or .* at position 5, got the end"),
         ("(a + b", "expected '\\)' at position 7, got the end"),
         ("a b) * 2", "expected an operator or the end at position 4, got '\\)'"),
         ("a ? b", "'\\?' at position 3 has no meaning here"),

@@ -35,7 +35,6 @@ Undefined is NaN, never 0.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -55,6 +54,7 @@ from trilemma.translation.labelled import (
     mean_over,
     reduce_ranges,
 )
+from trilemma.translation.toml_file import read_toml
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,7 @@ def read_outcomes(path: str | Path) -> dict[str, DerivedOutcome]:
     path = Path(path)
     if not path.is_file():
         return {}
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"{path.name} is not valid TOML: {str(error).rstrip('.')}; correct that line."
-        raise ModelFileError(message) from error
+    tables = read_toml(path, ModelFileError)
     return {name: _outcome(name, table, path.name) for name, table in tables.items()}
 
 
@@ -365,8 +361,8 @@ def evaluate(expression: Expression, lookup: Lookup, times: Array) -> Labelled:
     expression
         What `parse_expression` returned.
     lookup
-        Called with a name and its subscripts, without the ``!``. A range among them keeps that dimension, under
-        its own name; an element removes its dimension; no subscripts ask for the whole variable.
+        Called with a name and its subscripts, without the ``!``. A range among them keeps its dimension,
+        under its own name; an element removes its dimension; no subscripts ask for the whole variable.
     times
         The saved times, rising, in years: plain numbers, known before any tracing.
 
