@@ -1,0 +1,60 @@
+"""trilemma: system-dynamics forecasts of export controls on frontier AI.
+
+The names below are the public interface; each module is loaded when a name of it is first used, so that
+``import trilemma`` costs little.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trilemma.engine.simulate import simulate
+    from trilemma.errors import TrilemmaError, TrilemmaWarning
+    from trilemma.forecasting.compare import compare
+    from trilemma.forecasting.spec import load_forecast
+    from trilemma.forecasting.sweep import open_results, sweep
+    from trilemma.reporting.render import report
+    from trilemma.translation.model import load_model
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "TrilemmaError",
+    "TrilemmaWarning",
+    "compare",
+    "load_forecast",
+    "load_model",
+    "open_results",
+    "report",
+    "simulate",
+    "sweep",
+]
+
+_HOMES = {
+    "TrilemmaError": "trilemma.errors",
+    "TrilemmaWarning": "trilemma.errors",
+    "compare": "trilemma.forecasting.compare",
+    "load_forecast": "trilemma.forecasting.spec",
+    "load_model": "trilemma.translation.model",
+    "open_results": "trilemma.forecasting.sweep",
+    "report": "trilemma.reporting.render",
+    "simulate": "trilemma.engine.simulate",
+    "sweep": "trilemma.forecasting.sweep",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module on first use."""
+    if name not in _HOMES:
+        message = f"module 'trilemma' has no attribute '{name}'"
+        raise AttributeError(message)
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,244 @@
+"""What a user sets: overrides and initial values, checked and brought into arrays. xarray stops here.
+
+Every input becomes an array of the shape (dimensions of its variable, runs or 1). Overrides of literal constants only
+change numbers, so that all runs of a model share one compiled function; overrides of equations change its structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from trilemma.errors import OverrideError
+from trilemma.translation import ir
+from trilemma.translation.model import Model, Selection, constant_values
+
+Overrides: TypeAlias = Mapping[str, Any] | xr.Dataset
+"""Numbers, arrays over a variable's dimensions, DataArrays over run, time and dimensions; by name or name[element]."""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Values that take the place of a variable's equations.
+
+    `mask` says for which elements; `values` has shape (dims, runs or 1), or (knots, dims, runs or 1) with `knots`.
+    """
+
+    mask: np.ndarray
+    values: np.ndarray
+    knots: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that the runs of one call are given.
+
+    Attributes
+    ----------
+    runs
+        The number of runs, or None when there is no run dimension.
+    labels
+        The coordinate of the run dimension.
+    constants
+        By key, the literal values of every variable that has some; NaN where an equation defines the element.
+    replaced, initial
+        By key, what takes the place of equations, and of initial values of stocks.
+    overridden
+        The keys that the user named.
+    """
+
+    runs: int | None
+    labels: np.ndarray
+    constants: dict[str, np.ndarray]
+    replaced: dict[str, Replacement] = field(default_factory=dict[str, Replacement])
+    initial: dict[str, Replacement] = field(default_factory=dict[str, Replacement])
+    overridden: tuple[str, ...] = ()
+
+
+def read_inputs(model: Model, overrides: Overrides | None, initial: Mapping[str, Any] | None) -> Inputs:
+    """Check overrides and initial values and bring them into arrays.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name or an element does not exist.
+    OverrideError
+        If a shape, a coordinate or a value does not fit.
+    """
+    given: dict[str, Any] = dict(overrides.data_vars if isinstance(overrides, xr.Dataset) else overrides or {})
+    starts = dict(initial or {})
+    runs, labels = _runs({**given, **{f"initial value of {name}": value for name, value in starts.items()}})
+    constants = {
+        key: constant_values(v, model.lower_ranges)[..., None]
+        for key, v in model.nodes.items()
+        if v.kind != "control" and any(ir.is_literal(c.expression) for c in v.components)
+    }
+    replaced: dict[str, Replacement] = {}
+    for name, value in given.items():
+        selection = model.resolve(str(name), "the overrides")
+        _refuse_control(selection)
+        entry = _entry(model, selection, str(name), value, runs)
+        held = constants.get(selection.variable.key)
+        if entry.knots is None and held is not None and not np.isnan(held[entry.mask]).any():
+            constants[selection.variable.key] = _merged_values(held, entry)
+        else:
+            replaced[selection.variable.key] = _merged(replaced.get(selection.variable.key), entry, str(name))
+    begin: dict[str, Replacement] = {}
+    for name, value in starts.items():
+        selection = model.resolve(str(name), "the initial values")
+        if selection.variable.kind != "stock":
+            message = f"'{name}' is not a stock and has no initial value: set it as an override instead."
+            raise OverrideError(message)
+        entry = _entry(model, selection, str(name), value, runs)
+        if entry.knots is not None:
+            message = f"the initial value of '{name}' is a series over time: give one value."
+            raise OverrideError(message)
+        begin[selection.variable.key] = _merged(begin.get(selection.variable.key), entry, str(name))
+    named = tuple(dict.fromkeys(model.resolve(str(n)).variable.key for n in (*given, *starts)))
+    return Inputs(runs, labels, constants, replaced, begin, named)
+
+
+def _refuse_control(selection: Selection) -> None:
+    """Refuse an override of the clock."""
+    if selection.variable.kind == "control":
+        message = (
+            f"'{selection.variable.name}' cannot be overridden: "
+            "use the arguments time_step, save_every, start and stop instead."
+        )
+        raise OverrideError(message)
+
+
+def _runs(given: Mapping[str, Any]) -> tuple[int | None, np.ndarray]:
+    """Return the number of runs and their labels; all inputs with a run dimension must agree."""
+    found: tuple[str, np.ndarray] | None = None
+    for name, value in given.items():
+        if isinstance(value, xr.DataArray) and "run" in value.dims:
+            labels = np.asarray(value["run"].values)
+            if found is not None and not np.array_equal(found[1], labels):
+                message = f"'{name}' and '{found[0]}' have different 'run' coordinates: give all overrides the same runs."
+                raise OverrideError(message)
+            found = (name, labels)
+    if found is None:
+        return None, np.array([])
+    if len(found[1]) == 0:
+        message = f"'{found[0]}' has a 'run' dimension without runs: give at least one."
+        raise OverrideError(message)
+    return len(found[1]), found[1]
+
+
+def _entry(model: Model, selection: Selection, name: str, value: Any, runs: int | None) -> Replacement:  # noqa: ANN401
+    """Bring one input into an array and say which elements it sets."""
+    variable = selection.variable
+    array = value if isinstance(value, xr.DataArray) else _unlabelled(selection, name, value)
+    dims = variable.dims if selection.indices is None else ()
+    known = ("run", "time", *dims)
+    for dim in array.dims:
+        if dim not in known:
+            message = (
+                f"the override of '{name}' has the dimension '{dim}', which '{variable.name}' has not: "
+                f"allowed are {', '.join(map(repr, known))}."
+            )
+            raise OverrideError(message)
+    for dim, labels in zip(dims, variable.elements if dims else (), strict=True):
+        if dim in array.dims:
+            array = _reindexed(array, str(dim), labels, name)
+    knots = _knots(array, name)
+    order = (["time"] if knots is not None else []) + [*dims] + ["run"]
+    missing = [dim for dim in order if dim not in array.dims]
+    if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
+        message = f"the override of '{name}' is not numeric: give numbers."
+        raise OverrideError(message)
+    numbers = array.expand_dims(missing).transpose(*order).values.astype(float)
+    shape = (() if knots is None else (len(knots),)) + (variable.shape if dims else ()) + (numbers.shape[-1],)
+    numbers = np.broadcast_to(numbers, shape)
+    if not np.isfinite(numbers).all():
+        message = f"the override of '{name}' holds a value that is not finite: give numbers."
+        raise OverrideError(message)
+    mask = np.zeros(variable.shape, dtype=bool)
+    if selection.indices is None:
+        mask[...] = model.owners[variable.key] >= 0
+    else:
+        mask[selection.indices] = True
+        lead = numbers.shape[:1] if knots is not None else ()
+        numbers = np.broadcast_to(
+            numbers.reshape((*lead, *(1 for _ in variable.dims), numbers.shape[-1])),
+            (*lead, *variable.shape, numbers.shape[-1]),
+        )
+    return Replacement(mask, numbers, knots)
+
+
+def _unlabelled(selection: Selection, name: str, value: Any) -> xr.DataArray:  # noqa: ANN401
+    """Label a number or a bare array over the variable's dimensions."""
+    variable = selection.variable
+    try:
+        numbers = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        message = f"the override of '{name}' is not numeric: give a number, an array or a DataArray, not {value!r}."
+        raise OverrideError(message) from None
+    if numbers.ndim == 0:
+        return xr.DataArray(numbers)
+    expected = variable.shape if selection.indices is None else ()
+    if numbers.shape != expected:
+        wanted = (
+            f"a number or an array over ({', '.join(variable.dims)}) of shape {expected}" if expected else "a number"
+        )
+        message = f"the override of '{name}' has shape {numbers.shape}: expected {wanted}."
+        raise OverrideError(message)
+    return xr.DataArray(numbers, dims=variable.dims)
+
+
+def _reindexed(array: xr.DataArray, dim: str, labels: tuple[str, ...], name: str) -> xr.DataArray:
+    """Put the elements along a dimension into the model's order."""
+    if dim not in array.coords:
+        if array.sizes[dim] == len(labels):
+            return array
+        message = f"the override of '{name}' has {array.sizes[dim]} elements along '{dim}': expected {len(labels)}: {', '.join(labels)}."
+        raise OverrideError(message)
+    held = [str(label) for label in array[dim].values]
+    if sorted(held) != sorted(labels):
+        message = f"the override of '{name}' has {', '.join(held)} along '{dim}': expected {', '.join(labels)}."
+        raise OverrideError(message)
+    return array.sel({dim: list(labels)})
+
+
+def _knots(array: xr.DataArray, name: str) -> np.ndarray | None:
+    """Return the times of a series; they must increase."""
+    if "time" not in array.dims:
+        return None
+    if "time" not in array.coords:
+        message = f"the override of '{name}' has a dimension 'time' without times: give it a coordinate."
+        raise OverrideError(message)
+    try:
+        knots = np.asarray(array["time"].values, dtype=float)
+    except (TypeError, ValueError):
+        knots = np.array([np.nan])
+    if not np.isfinite(knots).all() or (np.diff(knots) <= 0).any() or len(knots) == 0:
+        message = f"the times of the override of '{name}' must be increasing numbers in the model's unit of time."
+        raise OverrideError(message)
+    return knots
+
+
+def _merged_values(held: np.ndarray, entry: Replacement) -> np.ndarray:
+    """Return values with the masked elements taken from an entry."""
+    return np.where(entry.mask[..., None], entry.values, held)
+
+
+def _merged(held: Replacement | None, entry: Replacement, name: str) -> Replacement:
+    """Join two entries for different elements of one variable; series must share their times."""
+    if held is None:
+        return entry
+    both = [r.knots for r in (held, entry) if r.knots is not None]
+    if len(both) == 2 and not np.array_equal(both[0], both[1]):
+        message = f"the series given for elements of '{name}' have different times: give them the same."
+        raise OverrideError(message)
+    knots = both[0] if both else None
+    old, new = (
+        r.values if knots is None or r.knots is not None else np.broadcast_to(r.values, (len(knots), *r.values.shape))
+        for r in (held, entry)
+    )
+    mask = entry.mask[..., None]
+    return Replacement(held.mask | entry.mask, np.where(mask, new, old), knots)

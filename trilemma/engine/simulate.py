@@ -1,0 +1,306 @@
+"""The public way to run a model: checks the request, runs it in one batched call, and labels the result."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import platformdirs
+import xarray as xr
+
+from trilemma.engine.batches import run
+from trilemma.engine.inputs import Inputs, Overrides, read_inputs
+from trilemma.engine.loop import Request, build
+from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
+from trilemma.translation import ir
+from trilemma.translation.expressions import DerivedOutcome, evaluate
+from trilemma.translation.labelled import Labelled
+from trilemma.translation.model import Model, Selection, load_model
+from trilemma.translation.ordering import downstream
+
+RESULT = "result"
+RESULT_MEANINGS = "finite not_finite"
+
+
+def simulate(
+    model: Model | str | Path,
+    overrides: Overrides | None = None,
+    *,
+    outcomes: Sequence[str] | None = None,
+    save_every: float | None = None,
+    method: Literal["euler", "rk4"] = "euler",
+    time_step: float | None = None,
+    start: float | None = None,
+    stop: float | None = None,
+    initial: Mapping[str, Any] | None = None,
+    warn: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> xr.Dataset:
+    """Run a model once, or once for each run of the overrides, in one batched call.
+
+    Parameters
+    ----------
+    model
+        A loaded model, its name under models/, or the path of its file.
+    overrides
+        Values by name: ``name`` for a whole variable, ``name[element]`` for one element. A number, an array over the
+        variable's dimensions, or a DataArray over any of "run", "time" and the variable's dimensions. A series over
+        "time" is linear between its times and holds its end values outside them. Values on a variable that has an
+        equation replace the equation, a stock's too. A Dataset gives each of its variables.
+    outcomes
+        Names of variables, of elements, or of derived outcomes; all variables by default. What no outcome needs is not
+        computed.
+    save_every
+        Interval of the saved times, in the model's unit of time; SAVEPER by default.
+    method
+        "euler" (Vensim's default) or "rk4".
+    time_step, start, stop
+        Take the place of TIME STEP, INITIAL TIME and FINAL TIME.
+    initial
+        Initial values of stocks, by name as in `overrides`.
+    warn
+        Warn of overrides that no outcome depends on.
+    progress
+        Called with the numbers of finished and of all runs.
+
+    Returns
+    -------
+    xarray.Dataset
+        One variable an outcome, dimensions (run, time, the variable's own); without a run dimension in the overrides
+        there is none here. Constants have no time. Units, long_name and description in the attributes. "result" says by
+        run whether all saved values and stocks are finite (0) or not (1).
+
+    Raises
+    ------
+    UnknownNameError, OverrideError
+        If a name, a shape, a time or a value does not fit.
+    ModelFileError, UnsupportedError
+        If the model's file cannot be run.
+    """
+    loaded = model if isinstance(model, Model) else load_model(model)
+    _use_disk_cache()
+    inputs = read_inputs(loaded, overrides, initial)
+    wanted = _wanted(loaded, outcomes)
+    times, request = _request(loaded, wanted, inputs, method, _grid(loaded, save_every, time_step, start, stop))
+    if warn:
+        _warn_without_effect(loaded, inputs, wanted.keys)
+    saved, finite = run(build(loaded, request), inputs, progress)
+    return _labelled(loaded, wanted, inputs, times, saved, finite, request)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The outcomes asked for: selections and derived ones by label, and the keys of all variables that they need."""
+
+    selections: dict[str, Selection]
+    derived: dict[str, DerivedOutcome]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The times of a simulation, in the model's unit of time."""
+
+    start: float
+    time_step: float
+    steps_per_save: int
+    saves: int
+
+
+def _wanted(model: Model, outcomes: Iterable[str] | None) -> _Wanted:
+    """Resolve the names of outcomes.
+
+    Raises
+    ------
+    UnknownNameError
+        With near names.
+    """
+    if outcomes is None:
+        kinds = ("lookup", "control", "data")
+        selections = {v.name: Selection(v, None) for v in model.variables.values() if v.kind not in kinds}
+        return _Wanted(selections, {}, tuple(s.variable.key for s in selections.values()))
+    if isinstance(outcomes, str):
+        outcomes = [outcomes]
+    chosen: dict[str, Selection] = {}
+    derived: dict[str, DerivedOutcome] = {}
+    by_key = {ir.normalise(name): outcome for name, outcome in model.derived.items()}
+    for name in outcomes:
+        if ir.normalise(name) in by_key:
+            outcome = by_key[ir.normalise(name)]
+            derived[outcome.name] = outcome
+        elif ir.normalise(name.partition("[")[0]) not in model.nodes:
+            raise unknown_name("outcome", name, [*model.variables, *model.derived], f"model '{model.name}'")
+        else:
+            selection = model.resolve(name, "the outcomes")
+            chosen[selection.label] = selection
+    keys = {s.variable.key: None for s in chosen.values()}
+    for outcome in derived.values():
+        place = f"the expression of '{outcome.name}'"
+        keys |= {model.resolve(name, place).variable.key: None for name, _ in sorted(outcome.expression.names, key=str)}
+    return _Wanted(chosen, derived, tuple(keys))
+
+
+def _grid(
+    model: Model, save_every: float | None, time_step: float | None, start: float | None, stop: float | None
+) -> _Grid:
+    """Return the times of a simulation.
+
+    Raises
+    ------
+    OverrideError
+        If the times contradict each other.
+    """
+    step = model.time_step if time_step is None else float(time_step)
+    begin = model.initial_time if start is None else float(start)
+    end = model.final_time if stop is None else float(stop)
+    every = model.saveper if save_every is None else float(save_every)
+    if not step > 0:
+        message = f"time_step is {step:g}: it must be above 0."
+        raise OverrideError(message)
+    if not end > begin:
+        message = f"the simulation stops at {end:g}, which is not after its start at {begin:g}."
+        raise OverrideError(message)
+    steps = round(every / step)
+    if steps < 1 or abs(steps * step - every) > 1e-9 * max(1.0, every):
+        message = f"saving every {every:g} is not a whole number of steps of {step:g}: choose a multiple of the step."
+        raise OverrideError(message)
+    saves = int((end - begin) / every * (1 + 1e-12) + 1e-9) + 1
+    return _Grid(begin, step, steps, saves)
+
+
+def _request(
+    model: Model, wanted: _Wanted, inputs: Inputs, method: str, grid: _Grid
+) -> tuple[np.ndarray, Request]:
+    """Return the saved times and the request to build a program for."""
+    if method not in ("euler", "rk4"):
+        message = f"unknown method '{method}': expected 'euler' or 'rk4'."
+        raise OverrideError(message)
+    varying = tuple(k for k in wanted.keys if model.nodes[k].kind != "constant" or k in inputs.replaced)
+    request = Request(
+        outcomes=varying,
+        replaced=tuple((k, tuple(r.mask.ravel().tolist())) for k, r in sorted(inputs.replaced.items())),
+        initial=tuple((k, tuple(r.mask.ravel().tolist())) for k, r in sorted(inputs.initial.items())),
+        method=method,
+        start=grid.start,
+        time_step=grid.time_step,
+        steps_per_save=grid.steps_per_save,
+        saves=grid.saves,
+    )
+    return grid.start + np.arange(grid.saves) * grid.steps_per_save * grid.time_step, request
+
+
+def _warn_without_effect(model: Model, inputs: Inputs, wanted: Sequence[str]) -> None:
+    """Warn of overrides that cannot change any of the outcomes asked for."""
+    targets = set(wanted)
+    idle = [model.nodes[k].name for k in inputs.overridden if k not in targets and not downstream(model, [k]) & targets]
+    if idle:
+        verb = "has" if len(idle) == 1 else "have"
+        message = f"the override of {list_names(idle, 'and')} {verb} no effect: no outcome asked for depends on it."
+        warnings.warn(message, TrilemmaWarning, stacklevel=3)
+
+
+def _labelled(
+    model: Model,
+    wanted: _Wanted,
+    inputs: Inputs,
+    times: np.ndarray,
+    saved: Mapping[str, np.ndarray],
+    finite: np.ndarray,
+    request: Request,
+) -> xr.Dataset:
+    """Put names, coordinates and units on the arrays of a simulation."""
+    whole = {key: saved[key] if key in saved else inputs.constants[key][None] for key in wanted.keys}
+    variables: dict[str, xr.Variable] = {}
+    for label, selection in wanted.selections.items():
+        variables[label] = _variable(inputs, times, _selected(selection, whole[selection.variable.key]), selection)
+    for outcome in wanted.derived.values():
+        variables[outcome.name] = _derived_variable(model, inputs, times, outcome, whole)
+    used = {d for v in variables.values() for d in v.dims}
+    coords: dict[str, Any] = {"time": ("time", times, {"long_name": "time", "units": _time_unit(model)})}
+    coords |= {d: np.array(model.ranges[d], dtype=object) for d in model.ranges if d in used}
+    result = np.where(finite, 0, 1).astype(np.int8)
+    if inputs.runs is not None:
+        coords["run"] = inputs.labels
+        variables[RESULT] = xr.Variable("run", result, _result_attrs())
+    else:
+        variables[RESULT] = xr.Variable((), result[0], _result_attrs())
+    attrs = {"model": model.name, "model_hash": model.hash, "method": request.method, "time_step": request.time_step}
+    return xr.Dataset(variables, coords, attrs)
+
+
+def _selected(selection: Selection, array: np.ndarray) -> np.ndarray:
+    """Return the array (time, dims, runs) of a selection: one element has no dimensions of its own."""
+    if selection.indices is None:
+        return array
+    return array[(slice(None), *selection.indices)]
+
+
+def _variable(inputs: Inputs, times: np.ndarray, array: np.ndarray, selection: Selection) -> xr.Variable:
+    """Label an array (time or 1, dims, runs or 1) as (run, time, dims)."""
+    variable = selection.variable
+    own = variable.dims if selection.indices is None else ()
+    attrs: dict[str, Any] = {"units": variable.unit, "long_name": selection.label, "description": variable.documentation}
+    constant = array.shape[0] == 1 and len(times) > 1
+    if constant:
+        return _with_runs(inputs, own, array[0], attrs)
+    return _with_runs(inputs, ("time", *own), array, attrs)
+
+
+def _with_runs(inputs: Inputs, dims: tuple[str, ...], array: np.ndarray, attrs: dict[str, Any]) -> xr.Variable:
+    """Bring the run axis to the front, or drop it; an array that no run changes is not copied."""
+    if inputs.runs is None:
+        return xr.Variable(dims, array[..., 0], attrs)
+    spread = np.broadcast_to(array, (*array.shape[:-1], inputs.runs))
+    return xr.Variable(("run", *dims), np.moveaxis(spread, -1, 0), attrs)
+
+
+def _derived_variable(
+    model: Model, inputs: Inputs, times: np.ndarray, outcome: DerivedOutcome, whole: Mapping[str, np.ndarray]
+) -> xr.Variable:
+    """Evaluate a derived outcome and count what is undefined."""
+
+    def lookup(name: str, elements: tuple[str, ...]) -> Labelled:
+        label = f"{name}[{','.join(elements)}]" if elements else name
+        selection = model.resolve(label, f"the expression of '{outcome.name}'")
+        own = selection.variable.dims if selection.indices is None else ()
+        return Labelled(own, _selected(selection, whole[selection.variable.key]))
+
+    value = evaluate(outcome.expression, lookup, times)
+    array = np.broadcast_to(np.asarray(value.values), (len(times), *np.shape(value.values)[1:]))
+    attrs = {
+        "units": outcome.unit,
+        "long_name": outcome.name,
+        "description": outcome.sentence,
+        "undefined": int(np.isnan(array).sum()),
+    }
+    return _with_runs(inputs, ("time", *value.dims), array, attrs)
+
+
+def _result_attrs() -> dict[str, Any]:
+    """Return the attributes of the result code."""
+    return {
+        "long_name": "result of the run",
+        "description": "0: all saved values and stocks are finite; 1: at least one is not",
+        "flag_values": [0, 1],
+        "flag_meanings": RESULT_MEANINGS,
+    }
+
+
+def _time_unit(model: Model) -> str:
+    """Return the model's unit of time: that of TIME STEP."""
+    step = model.nodes.get("time_step")
+    return step.unit if step is not None else ""
+
+
+def _use_disk_cache() -> None:
+    """Keep compiled programs on disk between processes, where the user has not chosen a place already."""
+    if jax.config.jax_compilation_cache_dir is None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = Path(platformdirs.user_cache_dir("trilemma")) / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

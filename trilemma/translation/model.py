@@ -1,0 +1,329 @@
+"""The model as everybody above sees it: variables, ranges, views, clock, parameters, derived outcomes; and loading it."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from trilemma.content import find_model
+from trilemma.errors import ModelFileError, UnknownNameError, unknown_name
+from trilemma.translation import ir
+from trilemma.translation.expressions import DerivedOutcome, read_outcomes
+from trilemma.translation.parameters import ParameterTable, read_parameters
+from trilemma.translation.pysd_reader import CONTROLS, read
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The control variables of a model, in its unit of time."""
+
+    initial_time: float
+    final_time: float
+    time_step: float
+    saveper: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A name as a user gives it: a whole variable, or one element of it.
+
+    `indices` has a position per dimension for an element, and is None for the whole variable.
+    """
+
+    variable: ir.Variable
+    indices: tuple[int, ...] | None
+
+    @property
+    def label(self) -> str:
+        """The name with the model's spelling."""
+        if self.indices is None:
+            return self.variable.name
+        labels = (axis[i] for axis, i in zip(self.variable.elements, self.indices, strict=True))
+        return f"{self.variable.name}[{','.join(labels)}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A translated model. Immutable; two loads of one file are two objects with the same `hash`.
+
+    Attributes
+    ----------
+    name, path, hash
+        Folder or file name, the file, and the SHA-256 of its text.
+    title, version, status, description
+        From model.toml beside the file; empty where there is none.
+    ranges
+        Subscript ranges and their elements, named as in the file.
+    variables
+        All variables by name, without the hidden stocks of delays and smooths.
+    nodes
+        All variables by key, with the hidden stocks.
+    views
+        The names shown in each view of the sketch.
+    parameters, derived
+        The tables of parameters.csv and outcomes.toml beside the file; empty where there are none.
+    """
+
+    name: str
+    path: Path
+    hash: str
+    ranges: Mapping[str, tuple[str, ...]]
+    nodes: Mapping[str, ir.Variable]
+    views: Mapping[str, tuple[str, ...]]
+    clock: Clock
+    parameters: ParameterTable
+    derived: Mapping[str, DerivedOutcome] = field(default_factory=dict[str, DerivedOutcome])
+    title: str = ""
+    version: str = ""
+    status: str = ""
+    description: str = ""
+
+    @cached_property
+    def variables(self) -> dict[str, ir.Variable]:
+        """The visible variables by their name in the file."""
+        return {v.name: v for v in self.nodes.values() if not v.hidden}
+
+    @cached_property
+    def lower_ranges(self) -> dict[str, tuple[str, ...]]:
+        """The ranges by lower-case name; Vensim does not distinguish case."""
+        return {name.lower(): labels for name, labels in self.ranges.items()}
+
+    @cached_property
+    def owners(self) -> dict[str, np.ndarray]:
+        """Which component defines each element of each variable, by key; -1 where none does."""
+        return {key: ir.coverage(variable, self.lower_ranges) for key, variable in self.nodes.items()}
+
+    @property
+    def initial_time(self) -> float:
+        """INITIAL TIME."""
+        return self.clock.initial_time
+
+    @property
+    def final_time(self) -> float:
+        """FINAL TIME."""
+        return self.clock.final_time
+
+    @property
+    def time_step(self) -> float:
+        """TIME STEP."""
+        return self.clock.time_step
+
+    @property
+    def saveper(self) -> float:
+        """SAVEPER."""
+        return self.clock.saveper
+
+    def resolve(self, name: str, where: str = "") -> Selection:
+        """Return what a name selects: ``name``, or ``name[element]``; case and underscores do not matter.
+
+        Raises
+        ------
+        UnknownNameError
+            If the variable or the element does not exist; near names are listed.
+        """
+        base, bracket, rest = name.strip().partition("[")
+        variable = self.nodes.get(ir.normalise(base))
+        if variable is None or variable.hidden:
+            raise unknown_name("variable", base.strip(), self.variables, where or f"model '{self.name}'")
+        if not bracket:
+            return Selection(variable, None)
+        labels = [label.strip() for label in rest.rstrip().removesuffix("]").split(",")]
+        return Selection(variable, self._indices(variable, labels, name, where))
+
+    def _indices(self, variable: ir.Variable, labels: list[str], name: str, where: str) -> tuple[int, ...]:
+        """Return the positions of element labels along the dimensions of a variable."""
+        place = f" in {where}" if where else ""
+        if len(labels) != len(variable.dims):
+            shape = f"the dimensions {', '.join(variable.dims)}" if variable.dims else "no dimensions"
+            message = f"'{name}'{place} names {len(labels)} element(s), but '{variable.name}' has {shape}."
+            raise UnknownNameError(message)
+        indices: list[int] = []
+        for label, dim, axis in zip(labels, variable.dims, variable.elements, strict=True):
+            matches = [i for i, element in enumerate(axis) if element.lower() == label.lower()]
+            if not matches:
+                raise unknown_name(f"element of '{dim}'", label, axis, f"'{name}'{place}")
+            indices.append(matches[0])
+        return tuple(indices)
+
+    def constants(self) -> dict[str, float]:
+        """Return every constant scalar element with its value, control variables apart."""
+        values: dict[str, float] = {}
+        for variable in self.variables.values():
+            if variable.kind == "control":
+                continue
+            table = constant_values(variable, self.lower_ranges)
+            for label, value in zip(ir.element_names(variable), table.ravel(), strict=True):
+                if not np.isnan(value):
+                    values[label] = float(value)
+        return values
+
+
+def constant_values(variable: ir.Variable, ranges: Mapping[str, tuple[str, ...]]) -> np.ndarray:
+    """Return the literal values of a variable in its shape; NaN for elements that an equation defines.
+
+    Raises
+    ------
+    ModelFileError
+        If the number of literals does not fit the left-hand side.
+    """
+    table = np.full(variable.shape, np.nan)
+    for component in variable.components:
+        expression = component.expression
+        where = np.ix_(*ir.positions(variable, component.subscripts, ranges))
+        if isinstance(expression, ir.Number):
+            table[where] = expression.value
+        elif isinstance(expression, ir.Array):
+            block = table[where]
+            if block.size != len(expression.values):
+                message = (
+                    f"line {component.line}: '{variable.name}' has {len(expression.values)} numbers "
+                    f"for {block.size} elements."
+                )
+                raise ModelFileError(message)
+            table[where] = np.reshape(expression.values, block.shape)
+    return table
+
+
+def load_model(name_or_path: str | Path) -> Model:
+    """Load a model by its name under models/, or from a .mdl, .xmile or .stmx file.
+
+    Parameters
+    ----------
+    name_or_path
+        A folder name such as "export_controls", or a path.
+
+    Raises
+    ------
+    UnknownNameError
+        If no model has that name.
+    ModelFileError
+        If the file cannot be read, parsed or represented.
+    """
+    path = find_model(name_or_path)
+    source = read(path)
+    _check_references(path, source.variables, source.ranges)
+    folder = path.parent
+    about = _read_about(folder / "model.toml")
+    parameters, outcomes = folder / "parameters.csv", folder / "outcomes.toml"
+    return Model(
+        name=folder.name if folder.name == path.stem or about else path.stem,
+        path=path,
+        hash=hashlib.sha256(path.read_bytes()).hexdigest(),
+        ranges=source.ranges,
+        nodes=source.variables,
+        views=source.views,
+        clock=_clock(path, source.variables),
+        parameters=read_parameters(parameters) if parameters.is_file() else ParameterTable(rows=(), hash=""),
+        derived=read_outcomes(outcomes) if outcomes.is_file() else {},
+        title=about.get("title", path.stem),
+        version=about.get("version", ""),
+        status=about.get("status", ""),
+        description=about.get("description", ""),
+    )
+
+
+def _read_about(path: Path) -> dict[str, str]:
+    """Read model.toml: title, version, status, description."""
+    if not path.is_file():
+        return {}
+    try:
+        return {str(key): str(value) for key, value in tomllib.loads(path.read_text(encoding="utf-8")).items()}
+    except tomllib.TOMLDecodeError as error:
+        message = f"'{path}' is not valid TOML: {error}."
+        raise ModelFileError(message) from error
+
+
+def _check_references(path: Path, variables: Mapping[str, ir.Variable], ranges: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse references to variables that do not exist, or with the wrong number of subscripts."""
+    lower = {name.lower() for name in ranges}
+    names = [v.name for v in variables.values() if not v.hidden]
+    for variable in variables.values():
+        for component in variable.components:
+            for node in ir.walk(component.expression):
+                if isinstance(node, ir.Reference) and node.key != "time":
+                    place = f"'{path}', line {component.line}, in the equation of '{variable.name}'"
+                    if node.key not in variables:
+                        raise unknown_name("variable", node.key.replace("_", " "), names, place)
+                    _check_subscripts(node, variables[node.key], component, lower, place)
+
+
+def _check_subscripts(
+    node: ir.Reference, target: ir.Variable, component: ir.Component, ranges: Iterable[str], place: str
+) -> None:
+    """Refuse a reference whose subscripts do not fit the variable or the left-hand side."""
+    if len(node.subscripts) != len(target.dims):
+        message = (
+            f"{place}: '{target.name}' has {len(target.dims)} subscript(s) and is used with {len(node.subscripts)}."
+        )
+        raise ModelFileError(message)
+    free = {s.lower() for s in component.subscripts}
+    for subscript, dim, labels in zip(node.subscripts, target.dims, target.elements, strict=True):
+        lowered = subscript.lower()
+        if lowered in ranges and lowered not in free:
+            message = f"{place}: the range '{subscript}' of '{target.name}' is not on the left-hand side."
+            raise ModelFileError(message)
+        if lowered.removesuffix("!") not in ranges and lowered not in {e.lower() for e in labels}:
+            raise unknown_name(f"element of '{dim}'", subscript, labels, place)
+
+
+def _clock(path: Path, variables: Mapping[str, ir.Variable]) -> Clock:
+    """Return the control variables as numbers.
+
+    Raises
+    ------
+    ModelFileError
+        If one is missing, does not come down to a number, or they contradict each other.
+    """
+    initial, final, step, saveper = (_control(path, variables, key) for key in CONTROLS)
+    if not step > 0:
+        message = f"'{path}': TIME STEP is {step:g}, it must be above 0."
+        raise ModelFileError(message)
+    if not final > initial:
+        message = f"'{path}': FINAL TIME {final:g} must come after INITIAL TIME {initial:g}."
+        raise ModelFileError(message)
+    return Clock(initial, final, step, saveper if saveper > 0 else step)
+
+
+def _control(path: Path, variables: Mapping[str, ir.Variable], key: str) -> float:
+    """Return a control variable as a number, following references to other constants."""
+    name = key.replace("_", " ").upper()
+    if key not in variables:
+        if key == "saveper":
+            return _control(path, variables, "time_step")
+        message = f"'{path}' has no {name}: every model needs INITIAL TIME, FINAL TIME and TIME STEP."
+        raise ModelFileError(message)
+    value = _fold(ir.Reference(key), variables, depth=0)
+    if value is None:
+        message = f"'{path}': {name} must be a number or follow from constants."
+        raise ModelFileError(message)
+    return value
+
+
+def _fold(node: ir.Expression, variables: Mapping[str, ir.Variable], depth: int) -> float | None:
+    """Return the value of an expression of scalar constants, or None."""
+    match node:
+        case ir.Number(value):
+            return value
+        case ir.Reference(key, ()) if key in variables and depth < 50:
+            return _fold(variables[key].components[0].expression, variables, depth + 1)
+        case ir.Operation(operator, operands):
+            values = [_fold(operand, variables, depth + 1) for operand in operands]
+            numbers = [value for value in values if value is not None]
+            if len(numbers) == len(values) and operator in _ARITHMETIC:
+                return _ARITHMETIC[operator](*numbers)
+    return None
+
+
+_ARITHMETIC = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b if b else float("nan"),
+    "negative": lambda a: -a,
+}

@@ -1,0 +1,91 @@
+"""Evaluation order: which definitions a definition needs, and an order in which each comes after what it needs.
+
+A node is one definition (component) of a variable, so that ``x[CN]`` may follow from ``x[US]`` without a false loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
+
+import numpy as np
+
+from trilemma.errors import ModelFileError
+from trilemma.translation import ir
+from trilemma.translation.model import Model
+
+
+class Node(NamedTuple):
+    """One definition of a variable: its key and the number of the component."""
+
+    key: str
+    component: int
+
+
+def component_of(model: Model, node: Node) -> ir.Component:
+    """Return the definition that a node stands for."""
+    return model.nodes[node.key].components[node.component]
+
+
+def nodes_of(model: Model, key: str) -> tuple[Node, ...]:
+    """Return all definitions of a variable."""
+    return tuple(Node(key, i) for i in range(len(model.nodes[key].components)))
+
+
+def references(model: Model, expression: ir.Expression) -> frozenset[Node]:
+    """Return the definitions that an expression refers to; the time is none."""
+    found: set[Node] = set()
+    for part in ir.walk(expression):
+        if isinstance(part, ir.Reference) and part.key != "time":
+            found.update(Node(part.key, int(i)) for i in np.unique(selected_owners(model, part)) if i >= 0)
+    return frozenset(found)
+
+
+def selected_owners(model: Model, reference: ir.Reference) -> np.ndarray:
+    """Return which component defines each element that a reference selects."""
+    variable = model.nodes[reference.key]
+    if not variable.dims:
+        return model.owners[reference.key]
+    return model.owners[reference.key][np.ix_(*ir.positions(variable, reference.subscripts, model.lower_ranges))]
+
+
+def order(model: Model, targets: Iterable[Node], needs: Callable[[Node], Iterable[Node]]) -> tuple[Node, ...]:
+    """Return the targets and all that they need, each after what it needs.
+
+    Raises
+    ------
+    ModelFileError
+        If definitions need each other in a loop; the loop is named.
+    """
+    graph: dict[Node, tuple[Node, ...]] = {}
+    waiting = list(targets)
+    while waiting:
+        node = waiting.pop()
+        if node not in graph:
+            graph[node] = tuple(needs(node))
+            waiting.extend(graph[node])
+    try:
+        return tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        loop = " -> ".join(model.nodes[node.key].name for node in reversed(error.args[1]))
+        message = f"'{model.path}' has equations that need each other in the same instant: {loop}; break the loop with a stock or a SMOOTH."
+        raise ModelFileError(message) from error
+
+
+def downstream(model: Model, sources: Iterable[str]) -> frozenset[str]:
+    """Return the keys of all variables that depend on any of the sources, at once or through stocks; sources included."""
+    users: dict[str, set[str]] = {}
+    for key, variable in model.nodes.items():
+        for component in variable.components:
+            for part in ir.walk(component.expression):
+                if isinstance(part, ir.Reference):
+                    users.setdefault(part.key, set()).add(key)
+    reached = set(sources)
+    waiting = list(reached)
+    while waiting:
+        for user in users.get(waiting.pop(), ()):
+            if user not in reached:
+                reached.add(user)
+                waiting.append(user)
+    return frozenset(reached)
