@@ -1,0 +1,1 @@
+"""Forecasts: what is asked (TOML), on which draws, run and stored, compared."""

@@ -1,0 +1,355 @@
+"""What a forecast asks: forecasts/NAME.toml and the scenarios.toml beside it, checked against their model.
+
+`load_forecast` resolves everything: scenarios are merged with what they extend, names have the model's
+spelling, values are checked. Every mistake is one sentence with file and key. Nothing is run here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from trilemma.content import content_folders, find_forecast, find_model
+from trilemma.errors import ForecastFileError, list_names, unknown_name
+from trilemma.forecasting.overrides import ByElement, Override, by_element, check_limits, merge, written
+from trilemma.translation.model import Model, load_model
+from trilemma.translation.toml_file import read_toml
+
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+SCENARIO_FILE = "scenarios.toml"
+Table = TypeVar("Table", bound=BaseModel)
+ON_GRID = 1e-9  # steps; decimal years such as 0.1 are not exact in binary
+
+
+class Design(BaseModel):
+    """How the uncertain parameters are drawn."""
+
+    model_config = STRICT
+    method: Literal["latin_hypercube", "sobol", "central"] = "latin_hypercube"
+    draws: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class Horizon(BaseModel):
+    """The years that are simulated and saved; None takes the model's own."""
+
+    model_config = STRICT
+    start: float | None = None
+    stop: float | None = None
+    save_every: float | None = Field(default=None, gt=0)
+
+
+class Scenario(BaseModel):
+    """One policy: what it changes in the model.
+
+    `overrides` and `initial` map names to a number, ``{element: number}`` or
+    ``{"time": [...], "value": [...]}``.
+    """
+
+    model_config = STRICT
+    name: str
+    title: str
+    sentence: str
+    overrides: dict[str, Override] = {}
+    initial: dict[str, Override] = {}
+
+
+class Forecast(BaseModel):
+    """A resolved forecast: a model, scenarios, a design, outcomes and a horizon."""
+
+    model_config = STRICT
+    name: str
+    title: str
+    sentence: str
+    model: str
+    scenarios: tuple[Scenario, ...]
+    baseline: str
+    outcomes: tuple[str, ...]
+    design: Design
+    horizon: Horizon
+    method: Literal["euler", "rk4"] = "euler"
+    _model: Model | None = PrivateAttr(default=None)
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of the canonical JSON of everything above."""
+        return digest(self.model_dump(mode="json"))
+
+    def load_model(self) -> Model:
+        """Return the model as it was when this forecast was loaded."""
+        return self._model if self._model is not None else load_model(self.model)
+
+
+class _ScenarioTable(BaseModel):
+    """One table of scenarios.toml as written."""
+
+    model_config = STRICT
+    title: str
+    sentence: str
+    extends: str | None = None
+    overrides: dict[str, Any] = {}
+    initial: dict[str, Any] = {}
+
+
+class _ForecastTable(BaseModel):
+    """A forecast file as written."""
+
+    model_config = STRICT
+    title: str
+    sentence: str = ""
+    model: str
+    baseline: str
+    scenarios: list[str] = Field(min_length=1)
+    outcomes: list[str] = Field(min_length=1)
+    design: Design = Design(method="central")
+    horizon: Horizon = Horizon()
+    method: Literal["euler", "rk4"] = "euler"
+
+
+def digest(content: object) -> str:
+    """Return the SHA-256 of the canonical JSON of some plain data."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_forecast(name_or_path: str | Path) -> Forecast:
+    """Load and check a forecast by its name under forecasts/, or from a .toml file.
+
+    Raises
+    ------
+    ForecastFileError
+        For a wrong key or value, with file, key and what is allowed.
+    UnknownNameError
+        For a scenario, outcome, variable, element or model that does not exist, with near names.
+    """
+    path = find_forecast(name_or_path)
+    file = shown(path)
+    table = _validated(_ForecastTable, read_toml(path, ForecastFileError), file, "")
+    model = _load_model(table.model, path)
+    _refuse_repeats(table.scenarios, f"{file}, 'scenarios'")
+    if table.baseline not in table.scenarios:
+        error = unknown_name(
+            "scenario", table.baseline, table.scenarios, f"{file}, 'baseline' (one of 'scenarios')"
+        )
+        raise error
+    _check_clock(table.horizon, model, f"{file}, 'horizon'")
+    _check_design(table.design, model, f"{file}, 'design'")
+    forecast = Forecast(
+        name=path.stem,
+        title=table.title,
+        sentence=table.sentence,
+        model=table.model,
+        scenarios=_read_scenarios(table.scenarios, _scenario_file(path), model, f"{file}, 'scenarios'"),
+        baseline=table.baseline,
+        outcomes=resolve_outcomes(model, table.outcomes, f"{file}, 'outcomes'"),
+        design=table.design,
+        horizon=table.horizon,
+        method=table.method,
+    )
+    object.__setattr__(forecast, "_model", model)
+    return forecast
+
+
+def shown(path: Path) -> str:
+    """Return how messages name a file: with its folder, without the way there."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+
+
+def _load_model(name: str, forecast_file: Path) -> Model:
+    """Load the forecast's model: a file beside the forecast file, else a name or path as everywhere."""
+    beside = forecast_file.parent / name
+    return load_model(beside if beside.is_file() else find_model(name))
+
+
+def _scenario_file(path: Path) -> Path:
+    """Return the scenario file of a forecast: the one beside it, else the project's or the shipped one."""
+    folders = [path.parent, *content_folders("forecasts")]
+    files = [folder / SCENARIO_FILE for folder in folders if (folder / SCENARIO_FILE).is_file()]
+    if not files:
+        message = (
+            f"{shown(path)}: there is no {SCENARIO_FILE} beside it; write one with a table for each scenario."
+        )
+        raise ForecastFileError(message)
+    return files[0]
+
+
+# ------------------------------------------------------------------------------------------- scenarios
+
+
+def _read_scenarios(names: list[str], path: Path, model: Model, asked: str) -> tuple[Scenario, ...]:
+    """Return the asked scenarios, each merged with what it extends."""
+    file = shown(path)
+    raw = read_toml(path, ForecastFileError)
+    tables: dict[str, _ScenarioTable] = {}
+    for name, content in raw.items():
+        if not isinstance(content, dict):
+            message = f"{file}: '{name}' is {content!r}, expected a table [{name}] with title and sentence."
+            raise ForecastFileError(message)
+        tables[name] = _validated(_ScenarioTable, content, file, name)
+    for name in names:
+        if name not in tables:
+            error = unknown_name("scenario", name, tables, f"{asked} ({file})")
+            raise error
+    return tuple(_scenario(name, tables, model, file) for name in names)
+
+
+def _scenario(name: str, tables: dict[str, _ScenarioTable], model: Model, file: str) -> Scenario:
+    """Return one scenario, merged and checked."""
+    overrides: ByElement = {}
+    initial: ByElement = {}
+    for ancestor in _lineage(name, tables, file):
+        place = f"{file}, [{ancestor}.overrides]"
+        overrides = merge(overrides, by_element(model, tables[ancestor].overrides, place))
+        check_limits(model, written(model, overrides), place)
+        initial = merge(initial, by_element(model, tables[ancestor].initial, f"{file}, [{ancestor}.initial]"))
+    _check_initial(initial, model, f"{file}, [{name}.initial]")
+    table = tables[name]
+    return Scenario(
+        name=name,
+        title=table.title,
+        sentence=table.sentence,
+        overrides=written(model, overrides),
+        initial=written(model, initial),
+    )
+
+
+def _lineage(name: str, tables: dict[str, _ScenarioTable], file: str) -> list[str]:
+    """Return a scenario and its ancestors, the eldest first."""
+    line = [name]
+    while (parent := tables[line[-1]].extends) is not None:
+        if parent not in tables:
+            error = unknown_name("scenario", parent, tables, f"{file}, [{line[-1]}], 'extends'")
+            raise error
+        if parent in line:
+            circle = " -> ".join([*line[line.index(parent) :], parent])
+            message = f"{file}: scenarios extend each other in a circle ({circle}); remove one 'extends'."
+            raise ForecastFileError(message)
+        line.append(parent)
+    return line[::-1]
+
+
+def _check_initial(initial: ByElement, model: Model, where: str) -> None:
+    """Refuse initial values of what is not a stock, and time series as initial values."""
+    for name, elements in initial.items():
+        if model.resolve(name).variable.kind != "stock":
+            message = f"{where}: '{name}' is not a stock; only stocks have initial values."
+            raise ForecastFileError(message)
+        if any(isinstance(value, dict) for value in elements.values()):
+            message = f"{where}: the initial value of '{name}' must be a number, not a series."
+            raise ForecastFileError(message)
+
+
+# --------------------------------------------------------------------------------------------- checks
+
+
+def resolve_outcomes(model: Model, names: list[str], where: str) -> tuple[str, ...]:
+    """Return outcome names in the model's spelling.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is neither a variable nor a derived outcome of the model.
+    ForecastFileError
+        If an outcome is named twice.
+    """
+    derived = {name.lower(): name for name in model.derived}
+    known = [*model.derived, *model.variables]
+    found: list[str] = []
+    for name in names:
+        base = name.partition("[")[0].strip()
+        if name.lower() in derived:
+            found.append(derived[name.lower()])
+        elif base.lower().replace("_", " ") in {variable.lower() for variable in model.variables}:
+            found.append(model.resolve(name, where).label)
+        else:
+            error = unknown_name("outcome", name, known, where)
+            raise error
+    _refuse_repeats(found, where)
+    return tuple(found)
+
+
+def _refuse_repeats(names: list[str], where: str) -> None:
+    """Refuse a list that names something twice."""
+    repeated = [name for i, name in enumerate(names) if name in names[:i]]
+    if repeated:
+        message = f"{where} names '{repeated[0]}' twice; remove one."
+        raise ForecastFileError(message)
+
+
+def _check_clock(horizon: Horizon, model: Model, where: str) -> None:
+    """Refuse a horizon that runs backwards or does not fit the model's steps."""
+    start = model.initial_time if horizon.start is None else horizon.start
+    stop = model.final_time if horizon.stop is None else horizon.stop
+    if stop <= start:
+        message = f"{where}: stop {stop:g} must come after start {start:g}."
+        raise ForecastFileError(message)
+    every = model.saveper if horizon.save_every is None else horizon.save_every
+    for name, span in (("save_every", every), ("stop - start", stop - start)):
+        steps = span / model.time_step
+        if round(steps) < 1 or abs(steps - round(steps)) > ON_GRID * max(1, steps):
+            message = (
+                f"{where}: {name} is {span:g}, it must be a multiple of the model's step {model.time_step:g}."
+            )
+            raise ForecastFileError(message)
+
+
+def _check_design(design: Design, model: Model, where: str) -> None:
+    """Refuse a design that cannot be drawn for this model."""
+    uncertain = model.parameters.uncertain
+    if design.method == "central" and design.draws != 1:
+        message = (
+            f"{where}: method 'central' is one draw at the central values; set draws = 1, got {design.draws}."
+        )
+    elif design.method != "central" and not uncertain:
+        message = (
+            f"{where}: model '{model.name}' has no parameter with a prior to draw; use method = 'central'."
+        )
+    elif design.method == "sobol" and design.draws & (design.draws - 1):
+        below = 1 << (design.draws.bit_length() - 1)
+        example = f"such as {below} or {2 * below}, got {design.draws}"
+        message = f"{where}: a Sobol design needs a power of 2 as draws, {example}."
+    else:
+        return
+    raise ForecastFileError(message)
+
+
+def _validated(kind: type[Table], content: dict[str, Any], file: str, table: str) -> Table:
+    """Return content as a checked table; the first mistake becomes one sentence."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as failure:
+        raise _sentence(kind, failure, file, table) from failure
+
+
+def _sentence(kind: type[BaseModel], failure: ValidationError, file: str, table: str) -> ForecastFileError:
+    """Return pydantic's first mistake as one sentence with file and key."""
+    first = failure.errors(include_url=False)[0]
+    keys = [str(part) for part in first["loc"]]
+    key = ".".join([table, *keys] if table else keys)
+    if first["type"] == "missing":
+        return ForecastFileError(f"{file}: the key '{key}' is missing.")
+    if first["type"] == "extra_forbidden":
+        owner = {"design": Design, "horizon": Horizon}.get(keys[0], kind) if len(keys) > 1 else kind
+        place = ".".join([table, *keys[:-1]] if table else keys[:-1])
+        error = unknown_name("key", keys[-1], owner.model_fields, f"{file}, '{place}'" if place else file)
+        return ForecastFileError(str(error))
+    expected = first["msg"].removeprefix("Input should be ")
+    if first["type"] == "literal_error":
+        allowed = _allowed(kind, keys)
+        expected = f"one of {list_names(allowed)}" if allowed else expected
+    return ForecastFileError(f"{file}: '{key}' is {first['input']!r}, expected {expected}.")
+
+
+def _allowed(kind: type[BaseModel], keys: list[str]) -> tuple[str, ...]:
+    """Return the allowed values of a key that takes one of a few texts."""
+    for key in keys:
+        annotation = kind.model_fields[key].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            kind = annotation
+            continue
+        return getattr(annotation, "__args__", ())
+    return ()

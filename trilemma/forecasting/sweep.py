@@ -1,0 +1,318 @@
+"""Runs what is missing in a forecast's store and keeps the rest.
+
+A scenario is run again only when something that its numbers depend on has changed: the model, its parameters,
+the design, the outcomes, the horizon, its own overrides, or this program. All other scenarios are copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+
+from trilemma.content import PACKAGE, find_forecast
+from trilemma.engine.simulate import simulate
+from trilemma.forecasting import runs
+from trilemma.forecasting.designs import draws as draw_parameters
+from trilemma.forecasting.spec import Forecast, digest
+from trilemma.forecasting.store import Writer, create, is_there, open_store, replacing, store_path
+from trilemma.translation.model import Model
+
+PARAMETER = "parameter:"
+RESULT = "result"
+BLOCK_RUNS = 8192
+BLOCK_BYTES = 192 << 20  # of outcomes in one call of the engine
+PACKAGES = ("trilemma", "jax", "numpy", "scipy", "xarray", "zarr", "pysd")
+
+
+class Progress(Protocol):
+    """Is told how far a sweep is."""
+
+    def __call__(self, done: int, total: int, label: str, /) -> None:
+        """Take the finished and the total number of runs, and what is going on."""
+        ...
+
+
+def sweep(forecast: Forecast, *, progress: Progress | None = None) -> xr.Dataset:
+    """Run what is missing in a forecast's store; return the whole store, lazily.
+
+    Parameters
+    ----------
+    forecast
+        What `load_forecast` returned.
+    progress
+        Called with the finished runs, all runs to do, and what is going on.
+
+    Returns
+    -------
+    xarray.Dataset
+        Outcomes on (scenario, draw, time, ...), parameters as ``parameter:NAME`` on (draw).
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be written, or something else lies in its place. What was there is untouched.
+    """
+    model = forecast.load_model()
+    target = store_path(forecast.name)
+    stored = open_store(target) if is_there(target) else None
+    attrs = _attributes(forecast, model)
+    if stored is not None and all(stored.attrs.get(name) == value for name, value in attrs.items()):
+        return stored
+    task = _task(forecast, model, stored)
+    with replacing(target, task.bytes_per_run * len(forecast.scenarios) * forecast.design.draws) as folder:
+        _fill(folder, task, attrs, progress)
+    return open_store(target)
+
+
+def open_results(forecast: Forecast | str) -> xr.Dataset:
+    """Open the stored results of a forecast lazily.
+
+    Parameters
+    ----------
+    forecast
+        A forecast, its name, or the path of its file.
+
+    Raises
+    ------
+    StoreError
+        If there are none yet, or they cannot be read.
+    """
+    name = forecast.name if isinstance(forecast, Forecast) else find_forecast(forecast).stem
+    return open_store(store_path(name))
+
+
+# ------------------------------------------------------------------------------------- what to run
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One sweep: the forecast, its draws, and the scenarios that the old store already holds."""
+
+    forecast: Forecast
+    model: Model
+    given: runs.Settings
+    stored: xr.Dataset | None
+    kept: Mapping[int, int]  # position in the forecast -> position in the old store
+    bytes_per_run: int
+
+    @property
+    def limit(self) -> int:
+        """The most runs in one call: the engine holds them in float64, twice the stored size."""
+        return max(1, min(BLOCK_RUNS, BLOCK_BYTES // (2 * self.bytes_per_run)))
+
+
+def _task(forecast: Forecast, model: Model, stored: xr.Dataset | None) -> _Task:
+    """Return what a sweep has to do."""
+    limits = {name: variable.limits for name, variable in model.variables.items()}
+    parameters = draw_parameters(forecast, model.parameters, limits)
+    old = {} if stored is None else json.loads(stored.attrs["scenarios"])
+    places = {name: i for i, name in enumerate(old)}
+    keys = scenario_keys(forecast, model)
+    kept = {
+        i: places[name] for i, (name, key) in enumerate(keys.items()) if old.get(name, {}).get("key") == key
+    }
+    return _Task(
+        forecast=forecast,
+        model=model,
+        given=runs.settings(model, forecast.scenarios, parameters),
+        stored=stored,
+        kept=kept,
+        bytes_per_run=_bytes_per_run(forecast, model),
+    )
+
+
+def scenario_keys(forecast: Forecast, model: Model) -> dict[str, str]:
+    """Return, by scenario, the hash of everything that its numbers depend on."""
+    used = {name: model.derived[name] for name in forecast.outcomes if name in model.derived}
+    shared = {
+        "model": model.hash,
+        "parameters": model.parameters.hash,
+        "design": forecast.design.model_dump(),
+        "horizon": forecast.horizon.model_dump(),
+        "method": forecast.method,
+        "outcomes": forecast.outcomes,
+        "derived": {name: [o.expression.text, o.unit, o.sentence] for name, o in used.items()},
+        "program": _program_hash(),
+    }
+    return {
+        s.name: digest({**shared, "overrides": s.overrides, "initial": s.initial}) for s in forecast.scenarios
+    }
+
+
+@lru_cache(maxsize=1)
+def _program_hash() -> str:
+    """Return the hash of the code that computes results, so that results of other code are not kept."""
+    sources = sorted(path for room in ("engine", "translation") for path in (PACKAGE / room).glob("*.py"))
+    sources += [PACKAGE / "forecasting" / name for name in ("designs.py", "runs.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.is_file())).hexdigest()
+
+
+def _bytes_per_run(forecast: Forecast, model: Model) -> int:
+    """Return about how much one run takes in the store."""
+    horizon = forecast.horizon
+    start = model.initial_time if horizon.start is None else horizon.start
+    stop = model.final_time if horizon.stop is None else horizon.stop
+    every = model.saveper if horizon.save_every is None else horizon.save_every
+    selections = [model.resolve(name) for name in forecast.outcomes if name not in model.derived]
+    scalars = sum(1 if s.indices is not None else math.prod(s.variable.shape) for s in selections)
+    scalars += len(forecast.outcomes) - len(selections)
+    return 4 * scalars * (round((stop - start) / every) + 1)
+
+
+# --------------------------------------------------------------------------------- running and writing
+
+
+def _fill(folder: Path, task: _Task, attrs: Mapping[str, Any], progress: Progress | None) -> None:
+    """Write a whole store into an empty folder."""
+    block = runs.draw_block(task.forecast.design.draws, task.limit)
+    writer: Writer | None = None
+    undefined: dict[str, int] = {}
+    for segment, data in _segments(task, block, progress):
+        if writer is None:
+            samples = {str(name): variable.variable for name, variable in data.data_vars.items()}
+            writer = create(folder, _header(task, data, attrs), samples, block)
+        scenarios, draws = slice(segment.scenario, segment.scenario + 1), slice(segment.first, segment.last)
+        for name, variable in data.data_vars.items():
+            values = variable.values.astype(np.int8 if variable.dtype.kind in "iub" else np.float32)
+            writer.write(str(name), scenarios, draws, values[None])
+            undefined[str(name)] = undefined.get(str(name), 0) + int(np.isnan(values).sum())
+    if writer is not None:
+        undefined.pop(RESULT, None)
+        writer.finish(undefined)
+
+
+def _segments(
+    task: _Task, block: int, progress: Progress | None
+) -> Iterator[tuple[runs.Segment, xr.Dataset]]:
+    """Yield the results of every scenario and block of draws on (run, ...): run first, then copied."""
+    draws = task.forecast.design.draws
+    missing = [i for i in range(len(task.forecast.scenarios)) if i not in task.kept]
+    done, total = 0, len(missing) * draws
+    for call in runs.calls(task.given, missing, draws, task.limit):
+        data = _call(task, call, done, total, progress)
+        first = 0
+        for segment in call.segments:
+            yield segment, data.isel(run=slice(first, first + segment.size))
+            first += segment.size
+        done += first
+    if task.stored is None:
+        return
+    results = [*task.forecast.outcomes, RESULT]
+    for place, old in task.kept.items():
+        for first in range(0, draws, block):
+            segment = runs.Segment(place, first, min(first + block, draws))
+            part = task.stored[results].isel(scenario=old, draw=slice(segment.first, segment.last))
+            yield segment, part.drop_vars(["scenario", "draw", "scenario_title"]).rename(draw="run").load()
+
+
+def _call(task: _Task, call: runs.Call, done: int, total: int, progress: Progress | None) -> xr.Dataset:
+    """Run one call of the engine."""
+    forecast = task.forecast
+    overrides, initial = runs.inputs(task.given, call)
+    names = [forecast.scenarios[segment.scenario].title for segment in call.segments]
+    label = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    runs_of_call = sum(segment.size for segment in call.segments)
+
+    def tell(finished: int, _all: int) -> None:
+        if progress is not None:
+            progress(done + min(finished, runs_of_call), total, label)
+
+    tell(0, call.size)
+    data = simulate(
+        task.model,
+        overrides,
+        outcomes=list(forecast.outcomes),
+        save_every=forecast.horizon.save_every,
+        start=forecast.horizon.start,
+        stop=forecast.horizon.stop,
+        method=forecast.method,
+        initial=initial,
+        warn=False,
+        progress=tell,
+    )
+    tell(runs_of_call, call.size)
+    return data if "run" in data.dims else data.expand_dims(run=call.size)
+
+
+def _header(task: _Task, data: xr.Dataset, attrs: Mapping[str, Any]) -> xr.Dataset:
+    """Return coordinates, parameters and attributes of a store."""
+    forecast = task.forecast
+    rows = task.model.parameters.by_name
+    parameters = {
+        f"{PARAMETER}{name}": (
+            "draw",
+            np.asarray(values, dtype=np.float64),
+            {"units": rows[name].unit, "long_name": name, "name": name, "description": rows[name].note},
+        )
+        for name, values in task.given.parameters.items()
+    }
+    names, titles = ([getattr(s, field) for s in forecast.scenarios] for field in ("name", "title"))
+    coords = {
+        "scenario": ("scenario", np.array(names, dtype=object)),
+        "scenario_title": ("scenario", np.array(titles, dtype=object)),
+        "draw": ("draw", np.arange(forecast.design.draws)),
+    }
+    coords |= {str(dim): data[dim].variable for dim in data.dims if dim != "run" and dim in data.coords}
+    origin = {
+        "versions": json.dumps(
+            {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+        ),
+        "command": _command(forecast),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return xr.Dataset(parameters, coords, {**attrs, **origin})
+
+
+def _attributes(forecast: Forecast, model: Model) -> dict[str, Any]:
+    """Return the attributes that say what a store holds; equal ones need no new run."""
+    keys = scenario_keys(forecast, model)
+    scenarios = {s.name: s.model_dump(exclude={"name"}) | {"key": keys[s.name]} for s in forecast.scenarios}
+    return {
+        "forecast": forecast.name,
+        "title": forecast.title,
+        "sentence": forecast.sentence,
+        "model": model.name,
+        "model_title": model.title,
+        "model_version": model.version,
+        "model_status": model.status,
+        "model_hash": model.hash,
+        "parameters_hash": model.parameters.hash,
+        "forecast_hash": forecast.hash,
+        "seed": forecast.design.seed,
+        "draws": forecast.design.draws,
+        "design": forecast.design.method,
+        "baseline": forecast.baseline,
+        "method": forecast.method,
+        "time_step": model.time_step,
+        "scenarios": json.dumps(scenarios, ensure_ascii=False),
+    }
+
+
+def _version(package: str) -> str:
+    """Return the installed version of a package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _command(forecast: Forecast) -> str:
+    """Return the command that made a store, without the way to anything on this machine."""
+    program = Path(sys.argv[0]).name
+    if program != "trilemma":
+        return f"trilemma.sweep(trilemma.load_forecast('{forecast.name}'))"
+    return shlex.join([program, *(Path(word).name if "/" in word else word for word in sys.argv[1:])])
