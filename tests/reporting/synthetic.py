@@ -14,7 +14,13 @@ SCENARIOS = {
     "hardware_only": "Hardware controls only",
     "full_stack_tight": "Full stack, tight",
 }
-EFFECTS = {"as_enacted": 0.0, "never_controlled": -3.0, "api_geofence_only": -2.5, "hardware_only": 0.01, "full_stack_tight": 4.0}
+EFFECTS = {
+    "as_enacted": 0.0,
+    "never_controlled": -3.0,
+    "api_geofence_only": -2.5,
+    "hardware_only": 0.01,
+    "full_stack_tight": 4.0,
+}
 OUTCOMES = {
     "exact lag": ("Month", 12.0),
     "capability gap": ("OOM", 0.8),

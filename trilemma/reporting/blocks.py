@@ -14,7 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from trilemma.reporting import figures, summary, tables, triangle
-from trilemma.reporting.labels import outcome_label
+from trilemma.reporting.labels import outcome_label, outcome_names
 from trilemma.reporting.numerals import number
 from trilemma.reporting.statistics import rank_correlation
 from trilemma.reporting.wording import when
@@ -85,7 +85,10 @@ def masthead(study: Study) -> Block:
     attrs = study.data.attrs
     title = escape(str(attrs.get("title", attrs.get("forecast", "Policy comparison"))))
     sentence = escape(str(attrs.get("sentence", "")))
-    version, status = str(attrs.get("model_version", "?")), str(attrs.get("model_status", "status not stated"))
+    version, status = (
+        str(attrs.get("model_version", "?")),
+        str(attrs.get("model_status", "status not stated")),
+    )
     model = str(attrs.get("model_title", attrs.get("model", "")))
     facts = (
         f"{len(study.scenarios)} scenarios × {number(study.draws, 0)} draws, {study.data['time'][0].item():.0f} to "
@@ -109,11 +112,13 @@ def summary_block(
     measures: tuple[str, str] | None = None,
 ) -> Block:
     """Return the summary in plain words."""
-    found = [summary.outcome_finding(study, name) for name in outcomes]
-    if measures is not None:
+    found = [summary.outcome_finding(study, name) for name in stored(study, outcomes)]
+    if measures is not None and len(stored(study, measures)) == len(measures):
         contrast = summary.measures_finding(study, *measures)
         found[1:1] = [contrast] if contrast else []
-    found += [summary.trilemma_finding(study, indices), summary.driver_finding(study, drivers)]
+    if study.others and len(stored(study, indices)) == len(indices):
+        found.append(summary.trilemma_finding(study, indices))
+    found.append(summary.driver_finding(study, stored(study, drivers)))
     items = "".join(f"<dt>{escape(f.heading)}</dt><dd>{escape(f.text)}</dd>" for f in found)
     note = (
         "A band holds the middle 90 % of the draws from the stated priors. A difference is taken draw by draw; it is called "
@@ -124,7 +129,9 @@ def summary_block(
 
 def scenario_table(study: Study, outcomes: Sequence[str]) -> Block:
     """Return the table of all scenarios, one row each, at the year of the study."""
-    table = tables.scenario_rows_html(study.frame, outcomes, year=study.year, titles=study.titles)
+    table = tables.scenario_rows_html(
+        study.frame, stored(study, outcomes), year=study.year, titles=study.titles
+    )
     return Block(f'<p class="note">{when(study.year)}. {escape(tables.LEGEND)}</p>{table}')
 
 
@@ -138,8 +145,22 @@ def outcome_table(study: Study) -> Block:
     return Block(f"<details><summary>{escape(head)}</summary>{table}</details>")
 
 
+def stored(study: Study, outcomes: Sequence[str]) -> list[str]:
+    """Return those of `outcomes` that the forecast has stored."""
+    known = set(outcome_names(study.data))
+    return [name for name in outcomes if name in known]
+
+
+def _not_stored(outcomes: Sequence[str]) -> Block:
+    """Return a note in the place of a figure whose outcomes are not stored."""
+    names = ", ".join(outcomes)
+    return Block(f'<p class="note">Not shown: this forecast does not store {escape(names)}.</p>')
+
+
 def fans(study: Study, outcome: str) -> Block:
     """Return the fan charts of an outcome, one panel a highlighted scenario."""
+    if not stored(study, [outcome]):
+        return _not_stored([outcome])
     figure = figures.fan_chart(
         study.data,
         outcome,
@@ -150,7 +171,9 @@ def fans(study: Study, outcome: str) -> Block:
         policy_start=study.policy_start,
     )
     label = outcome_label(study.data, outcome)
-    start = f" Dotted line: {when(study.policy_start)}, when new policies start." if study.policy_start else ""
+    start = (
+        f" Dotted line: {when(study.policy_start)}, when new policies start." if study.policy_start else ""
+    )
     caption = (
         f"{label.about} Line: median; shaded: 5–95 % of draws; dashed grey: median of "
         f"‘{study.titles[study.baseline]}’.{start}"
@@ -160,6 +183,8 @@ def fans(study: Study, outcome: str) -> Block:
 
 def differences(study: Study, outcome: str) -> Block:
     """Return the paired differences of an outcome over time, one panel a highlighted scenario."""
+    if not stored(study, [outcome]) or len(study.highlight) < 2:
+        return _not_stored([outcome])
     figure = figures.difference_chart(
         study.data,
         outcome,
@@ -175,8 +200,11 @@ def differences(study: Study, outcome: str) -> Block:
 
 def effects(study: Study, outcomes: Sequence[str]) -> Block:
     """Return the effects of all scenarios at the year of the study."""
+    shown = stored(study, outcomes)
+    if not shown or not study.others:
+        return _not_stored(outcomes)
     figure = figures.effect_chart(
-        study.data, outcomes, scenarios=study.scenarios, baseline=study.baseline, year=study.year
+        study.data, shown, scenarios=study.scenarios, baseline=study.baseline, year=study.year
     )
     caption = (
         f"Scenario less ‘{study.titles[study.baseline]}’ in {when(study.year)}, draw by draw. Mark: median; line: 5–95 % of "
@@ -187,6 +215,8 @@ def effects(study: Study, outcomes: Sequence[str]) -> Block:
 
 def goals(study: Study, indices: Sequence[str]) -> Block:
     """Return the triangles of the three indices, one panel a highlighted scenario."""
+    if len(stored(study, indices)) < len(indices):
+        return _not_stored(indices)
     figure = triangle.triangle_chart(
         study.data,
         indices,
@@ -197,17 +227,25 @@ def goals(study: Study, indices: Sequence[str]) -> Block:
     )
     before = [when(y) for y in study.years if y < study.year]
     after = [when(y) for y in study.years if y > study.year]
-    lines = [f"Orange dotted: {', '.join(before)}." if before else "", f"Orange dash-dotted: {', '.join(after)}." if after else ""]
+    lines = [
+        f"Orange dotted: {', '.join(before)}." if before else "",
+        f"Orange dash-dotted: {', '.join(after)}." if after else "",
+    ]
     caption = (
         f"Blue with marks and numbers: medians in {when(study.year)}; bars along the axes: 5–95 % of draws. Dashed grey: "
         f"‘{study.titles[study.baseline]}’ in {when(study.year)}. {' '.join(lines)} Each axis runs from 0 at the centre to 100."
     )
-    return figure_block(figure, f"Triangles of three indices. {_title_of(figure)}.", " ".join(caption.split()))
+    return figure_block(
+        figure, f"Triangles of three indices. {_title_of(figure)}.", " ".join(caption.split())
+    )
 
 
 def drivers(study: Study, outcomes: Sequence[str], *, top: int = 10) -> Block:
     """Return what drives the spread of outcomes in the baseline."""
-    figure = figures.driver_chart(study.data, outcomes, scenario=study.baseline, year=study.year, top=top)
+    shown = stored(study, outcomes)
+    if not shown:
+        return _not_stored(outcomes)
+    figure = figures.driver_chart(study.data, shown, scenario=study.baseline, year=study.year, top=top)
     caption = (
         f"Spearman’s rank correlation of each parameter with the outcome in ‘{study.titles[study.baseline]}’, "
         f"{when(study.year)}. Filled: the outcome rises with the parameter; hatched: it falls. A correlation says which prior "
@@ -217,21 +255,40 @@ def drivers(study: Study, outcomes: Sequence[str], *, top: int = 10) -> Block:
 
 
 def definitions(study: Study) -> Block:
-    """Return what each scenario sets."""
+    """Return what the baseline sets, and what each scenario sets otherwise than the baseline."""
+    own = _settings(study.definitions.get(study.baseline, {}))
     body: list[str] = []
     for name in study.scenarios:
         entry = study.definitions.get(name, {})
-        settings = {**entry.get("overrides", {}), **{f"{k} (initial)": v for k, v in entry.get("initial", {}).items()}}
+        settings = _settings(entry) if name == study.baseline else _less(_settings(entry), own)
         listed = "<br>".join(f"{escape(key)} = {escape(_setting(value))}" for key, value in settings.items())
         body.append(
             f'<tr><th scope="row">{escape(study.titles[name])}<br><code>{escape(name)}</code></th>'
-            f'<td>{escape(str(entry.get("sentence", "")))}</td><td class="settings">{listed or "as in the model"}</td></tr>'
+            f'<td>{escape(str(entry.get("sentence", "")))}</td><td class="settings">{listed or "no setting of its own"}</td></tr>'
         )
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Scenario", "Question", "Settings"))
     rows = "\n".join(body)
     return Block(
         f'<div class="scroll"><table class="definitions"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
+
+
+def _settings(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a scenario by what they set."""
+    initial = {f"{name} (initial value)": value for name, value in entry.get("initial", {}).items()}
+    return {**entry.get("overrides", {}), **initial}
+
+
+def _less(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that differ from the baseline's, element by element."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        other = own.get(name)
+        if isinstance(value, Mapping) and isinstance(other, Mapping) and "time" not in value:
+            value = {key: entry for key, entry in value.items() if other.get(key) != entry}  # noqa: PLW2901
+        if value != other and value != {}:
+            found[name] = value
+    return found
 
 
 def _setting(value: object) -> str:
@@ -277,15 +334,24 @@ def numbers(study: Study, *, drivers: Sequence[str] = ()) -> Block:
         if cell.difference is not None:
             low, middle, high = cell.difference
             entry |= {"difference_p5": low, "difference_p50": middle, "difference_p95": high}
-        found.setdefault(name, {}).setdefault(scenario, {})[f"{time:g}"] = {k: _rounded(v) for k, v in entry.items()}
+        found.setdefault(name, {}).setdefault(scenario, {})[f"{time:g}"] = {
+            k: _rounded(v) for k, v in entry.items()
+        }
     ranked = {
         name: {
             str(key): _rounded(float(value))
-            for key, value in rank_correlation(study.data, name, year=study.year, scenario=study.baseline).items()
+            for key, value in rank_correlation(
+                study.data, name, year=study.year, scenario=study.baseline
+            ).items()
         }
-        for name in drivers
+        for name in stored(study, drivers)
     }
-    document = {"outcomes": found, "rank_correlation": ranked, "baseline": study.baseline, "draws": study.draws}
+    document = {
+        "outcomes": found,
+        "rank_correlation": ranked,
+        "baseline": study.baseline,
+        "draws": study.draws,
+    }
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return Block(f'<script type="application/json" id="{NUMBERS_ID}">{text}</script>')
 

@@ -69,8 +69,8 @@ def fan_chart(
     policy_start
         A thin line marks this year, from which the scenarios part.
     """
-    band = _in_window(bands(data, outcome), window)
-    difference = bands(data, outcome, baseline=baseline)
+    band = _in_window(bands(data, outcome, scenarios=list(dict.fromkeys([baseline, *scenarios]))), window)
+    difference = bands(data, outcome, baseline=baseline, scenarios=scenarios, year=year)
     label, titles = outcome_label(data, outcome), scenario_titles(data)
     at = nearest_time(data, year)
     figure, panels = _panels(len(scenarios))
@@ -83,13 +83,16 @@ def fan_chart(
         axes.plot([at], [value], marker="o", color=BLUE, markersize=4, markeredgecolor="white", zorder=5)
         note = wording.level_note(value, low, high, year)
         if scenario != baseline:
-            note = wording.panel_note(value, tuple(float(v) for v in difference.sel(scenario=scenario, time=at)), year)
+            note = wording.panel_note(value, [float(v) for v in difference.sel(scenario=scenario)], year)
         panel_title(axes, titles[scenario], note)
         _mark_start(axes, policy_start)
     _share_time(panels, label.axis, figure)
     _limit(panels, band.sel(scenario=list(scenarios)))
     start = math.floor(float(band["time"][0]) if policy_start is None else policy_start)
-    headline(figure, wording.fan_title(data, outcome, scenarios=scenarios, baseline=baseline, year=year, start=start))
+    headline(
+        figure,
+        wording.fan_title(data, outcome, scenarios=scenarios, baseline=baseline, year=year, start=start),
+    )
     return figure
 
 
@@ -106,10 +109,10 @@ def difference_chart(
 ) -> Figure:
     """Draw one panel a scenario: the paired difference to the baseline over time, median and 5-95 % band."""
     shown = [scenario for scenario in scenarios if scenario != baseline]
-    band = _in_window(bands(data, outcome, baseline=baseline), window)
+    band = _in_window(bands(data, outcome, baseline=baseline, scenarios=shown), window)
     label, titles = outcome_label(data, outcome), scenario_titles(data)
     at = nearest_time(data, year)
-    level = bands(data, outcome).sel(quantile=0.5, scenario=baseline, time=at)
+    level = bands(data, outcome, scenarios=[baseline], year=year)[1, 0]
     figure, panels = _panels(len(shown))
     for axes, scenario in zip(panels, shown, strict=True):
         axes.axhline(0, color=INK, linewidth=0.8)
@@ -134,14 +137,13 @@ def effect_chart(
     """
     shown = [scenario for scenario in scenarios if scenario != baseline]
     titles = scenario_titles(data)
-    at = nearest_time(data, year)
     columns = min(COLUMNS, len(outcomes))
     rows = math.ceil(len(outcomes) / columns)
     figure = new_figure(0.75 + rows * (0.75 + 0.185 * len(shown)))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes, outcome in zip(grid.flat, outcomes, strict=False):
-        band = bands(data, outcome, baseline=baseline).sel(time=at)
-        level = bands(data, outcome).sel(quantile=0.5, scenario=baseline, time=at)
+        band = bands(data, outcome, baseline=baseline, scenarios=shown, year=year)
+        level = bands(data, outcome, scenarios=[baseline], year=year)[1, 0]
         label = outcome_label(data, outcome)
         axes.axvline(0, color=INK, linewidth=0.8)
         for position, scenario in enumerate(shown):
@@ -178,7 +180,9 @@ def driver_chart(
     rows = math.ceil(len(outcomes) / columns)
     figure = new_figure(0.7 + rows * (0.75 + 0.2 * top))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
-    ranked = [rank_correlation(data, name, year=year, scenario=scenario, baseline=baseline) for name in outcomes]
+    ranked = [
+        rank_correlation(data, name, year=year, scenario=scenario, baseline=baseline) for name in outcomes
+    ]
     for axes, outcome, series in zip(grid.flat, outcomes, ranked, strict=False):
         _tornado(axes, series.iloc[:top].to_dict())
         label = outcome_label(data, outcome)
@@ -224,14 +228,21 @@ def _interval(axes: Axes, position: int, band: Sequence[float], *, clear: bool) 
     colour = BLUE if clear else GREY
     axes.plot([low, high], [position, position], color=colour, linewidth=1.6, solid_capstyle="butt")
     axes.plot(
-        [middle], [position], marker="o", markersize=4.5, color=colour, markerfacecolor=colour if clear else "white"
+        [middle],
+        [position],
+        marker="o",
+        markersize=4.5,
+        color=colour,
+        markerfacecolor=colour if clear else "white",
     )
 
 
 def _tornado(axes: Axes, values: dict[str, float]) -> None:
     """Draw signed bars with their values written beside them; falling ones are hatched."""
     names = list(values)
-    sns.barplot(x=list(values.values()), y=names, ax=axes, color=BLUE_BAND, edgecolor=BLUE, linewidth=0.8, width=0.7)
+    sns.barplot(
+        x=list(values.values()), y=names, ax=axes, color=BLUE_BAND, edgecolor=BLUE, linewidth=0.8, width=0.7
+    )
     for bar, value in zip(axes.patches, values.values(), strict=False):
         if value < 0:
             bar.set(facecolor="white", edgecolor=ORANGE, hatch="////")
@@ -291,5 +302,3 @@ def _limit(panels: list[Axes], band: xr.DataArray, include: float | None = None)
         low = 0.0
     margin = 0.04 * (high - low or 1.0)
     panels[0].set_ylim(low - (margin if low != 0 else 0), high + margin)
-
-

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from trilemma.errors import unknown_name
+from trilemma.forecasting.compare import quantiles_over
 from trilemma.reporting.labels import pick
 
 if TYPE_CHECKING:
@@ -22,21 +23,21 @@ PARAMETER = "parameter:"
 MATERIAL = 0.005
 
 
-def draw_quantiles(values: NDArray[np.floating], axis: int = 1) -> NDArray[np.float64]:
+def draw_quantiles(values: NDArray[np.floating], axis: int = 0) -> NDArray[np.float64]:
     """Return the 5, 50 and 95 % quantiles over the draws, undefined values left out; the first axis holds them."""
-    exact = np.asarray(values, dtype=np.float64)
-    if not np.isnan(exact).any():
-        return np.quantile(exact, QUANTILES, axis=axis)
-    with np.errstate(all="ignore"):
-        counted = np.moveaxis(exact, axis, 0)
-        result = np.full((len(QUANTILES), *counted.shape[1:]), np.nan)
-        some = ~np.isnan(counted).all(axis=0)
-        result[:, some] = np.nanquantile(counted[:, some], QUANTILES, axis=0)
-    return result
+    moved = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
+    return quantiles_over(moved[None], QUANTILES)[0][:, 0]
 
 
-def bands(data: xr.Dataset, outcome: str, *, baseline: str | None = None) -> xr.DataArray:
-    """Return the band of an outcome on (quantile, scenario, time).
+def bands(
+    data: xr.Dataset,
+    outcome: str,
+    *,
+    baseline: str | None = None,
+    scenarios: Sequence[str] | None = None,
+    year: float | None = None,
+) -> xr.DataArray:
+    """Return the band of an outcome on (quantile, scenario, time), or (quantile, scenario) at one year.
 
     Parameters
     ----------
@@ -46,13 +47,26 @@ def bands(data: xr.Dataset, outcome: str, *, baseline: str | None = None) -> xr.
         ``name`` or ``name[element]``.
     baseline
         When given, the band is that of the paired difference: scenario less baseline, draw by draw.
+    scenarios
+        The scenarios wanted; all by default.
+    year
+        The year wanted, at the nearest saved time; all by default.
     """
     array = pick(data, outcome)
+    if year is not None:
+        array = array.sel(time=[nearest_time(data, year)])
+    shown = array if scenarios is None else array.sel(scenario=[require_scenario(data, s) for s in scenarios])
     if baseline is not None:
-        array = array - array.sel(scenario=require_scenario(data, baseline), drop=True)
-    coords = {"quantile": list(QUANTILES), "scenario": array["scenario"].to_numpy(), "time": array["time"].to_numpy()}
-    values = draw_quantiles(array.to_numpy())
-    return type(array)(values, dims=("quantile", "scenario", "time"), coords=coords)
+        shown = shown - array.sel(scenario=require_scenario(data, baseline), drop=True)
+    coords = {
+        "quantile": list(QUANTILES),
+        "scenario": shown["scenario"].to_numpy(),
+        "time": shown["time"].to_numpy(),
+    }
+    found = type(array)(
+        draw_quantiles(shown.to_numpy(), axis=1), dims=("quantile", "scenario", "time"), coords=coords
+    )
+    return found if year is None else found.isel(time=0)
 
 
 def direction(difference: Sequence[float], level: float) -> int:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from trilemma.errors import ReportError, StoreError
+from trilemma.errors import StoreError
 from trilemma.forecasting.compare import compare
+from trilemma.forecasting.store import open_store
 from trilemma.reporting.labels import outcome_names, scenario_titles
 from trilemma.reporting.statistics import nearest_time, require_scenario
 from trilemma.reporting.tables import Cell, cells
@@ -119,9 +120,11 @@ def open_study(
     UnknownNameError
         If a scenario that is named is not in it.
     """
-    data = store if isinstance(store, xr.Dataset) else _open(Path(store))
+    data = store if isinstance(store, xr.Dataset) else open_store(Path(store))
     if not outcome_names(data):
-        message = "the store holds no outcome on (scenario, draw, time): name a store that `trilemma sweep` wrote."
+        message = (
+            "the store holds no outcome on (scenario, draw, time): name a store that `trilemma sweep` wrote."
+        )
         raise StoreError(message)
     if scenarios:
         wanted = list(dict.fromkeys([baseline, *scenarios]))
@@ -130,10 +133,6 @@ def open_study(
     present = [str(name) for name in data["scenario"].to_numpy()]
     shown = [name for name in highlight if name in present] if highlight else present[:6]
     first, last = float(data["time"][0]), float(data["time"][-1])
-    for when in (year, *years):
-        if not first <= when <= last:
-            message = f"the year {when:g} lies outside the results, which run from {first:g} to {last:g}."
-            raise ReportError(message)
     return Study(
         data=data,
         baseline=baseline,
@@ -144,12 +143,3 @@ def open_study(
         policy_start=policy_start,
         reference=reference if reference in present and reference != baseline else None,
     )
-
-
-def _open(path: Path) -> xr.Dataset:
-    """Open a Zarr store."""
-    try:
-        return xr.open_zarr(path, chunks=None)
-    except (OSError, ValueError, KeyError) as error:
-        message = f"the store '{path.name}' cannot be read ({error}): make it anew with `trilemma sweep`."
-        raise StoreError(message) from error

@@ -92,5 +92,11 @@ def panel_title(axes: Axes, text: str, note: str = "", width: int = 34) -> None:
     axes.set_title(title + ("\n" if note else ""), linespacing=1.15)
     if note:
         axes.annotate(
-            note, xy=(0, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points", fontsize=8.0, color=INK
+            note,
+            xy=(0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 4),
+            textcoords="offset points",
+            fontsize=8.0,
+            color=INK,
         )

@@ -35,7 +35,9 @@ def outcome_finding(study: Study, outcome: str) -> Finding:
     cell = study.cells[outcome, study.baseline, study.year]
     sentences = [_level(study, outcome, label, cell)]
     if cell.undefined:
-        sentences.append(f"It is not defined in {cell.undefined} of {study.draws:,} draws, which are left out.")
+        sentences.append(
+            f"It is not defined in {cell.undefined} of {study.draws:,} draws, which are left out."
+        )
     if study.reference:
         sentences.append(_against_reference(study, outcome, label, study.reference))
     sentences += _over_scenarios(study, outcome, label)
@@ -70,7 +72,11 @@ def _against_reference(study: Study, outcome: str, label: Label, reference: str)
     places = cell.difference_places
     band = f"5–95 %: {span(low, high, places)}"
     if not cell.clear:
-        return f"There is no clear difference to ‘{other}’: {signed(middle, places)} {unit} ({band}).".replace("  ", " ")
+        return (
+            f"There is no clear difference to ‘{other}’: {signed(middle, places)} {unit} ({band}).".replace(
+                "  ", " "
+            )
+        )
     word = "higher" if middle > 0 else "lower"
     agree = 1 - cell.share_higher if middle > 0 else cell.share_higher
     amount = quantity(abs(middle), unit, places)
@@ -150,7 +156,10 @@ def trilemma_finding(study: Study, indices: Sequence[str]) -> Finding:
     tail += f" ({_titles(study, trading)})." if trading else "."
     if worse:
         tail += f" {_titles(study, worse)} clearly {_verb('lower', worse)} all three."
-    return Finding("The three goals together", (head, body, tail, "The weights inside the indices are a value judgement."))
+    return Finding(
+        "The three goals together",
+        (head, body, tail, "The weights inside the indices are a value judgement."),
+    )
 
 
 def _verb(word: str, names: Sequence[str]) -> str:
@@ -174,4 +183,6 @@ def driver_finding(study: Study, outcomes: Sequence[str], *, top: int = 3) -> Fi
         listed = ", ".join(f"{name} ({signed(float(value), 2)})" for name, value in ranked.items())
         sentences.append(f"{outcome_label(study.data, outcome).text}: {listed}.")
     head = "The spread comes from the priors. These parameters go with it most, by rank correlation:"
-    return Finding("What drives the spread", (head, *sentences) if sentences else ("No parameter was varied.",))
+    return Finding(
+        "What drives the spread", (head, *sentences) if sentences else ("No parameter was varied.",)
+    )

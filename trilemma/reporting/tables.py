@@ -227,7 +227,9 @@ def to_csv(frame: pd.DataFrame, path: Path) -> None:
     try:
         frame.to_csv(path, index=False)
     except OSError as error:
-        message = f"the table cannot be written to '{path}' ({error.strerror or error}): name a file that can be."
+        message = (
+            f"the table cannot be written to '{path}' ({error.strerror or error}): name a file that can be."
+        )
         raise ReportError(message) from error
 
 
@@ -251,7 +253,9 @@ def scenario_rows_html(
     """Return an HTML table with one row a scenario and one column an outcome, at one year."""
     found, rows = cells(frame, scaled=True), _rows(frame)
     units = {name: unit for (name, _), unit in rows.items()}
-    heads = "".join(f'<th scope="col">{html_label(label(name, units.get(name, "")))}</th>' for name in outcomes)
+    heads = "".join(
+        f'<th scope="col">{html_label(label(name, units.get(name, "")))}</th>' for name in outcomes
+    )
     baseline = baseline_of(frame)
     body: list[str] = []
     for scenario in _scenarios(frame):

@@ -14,8 +14,18 @@ import numpy as np
 from trilemma.reporting import wording
 from trilemma.reporting.labels import outcome_label, scenario_titles
 from trilemma.reporting.numerals import number
-from trilemma.reporting.statistics import bands, nearest_time
-from trilemma.reporting.style import BLUE, BLUE_BAND, GREY, INK, ORANGE, headline, new_figure, panel_title, styled
+from trilemma.reporting.statistics import bands
+from trilemma.reporting.style import (
+    BLUE,
+    BLUE_BAND,
+    GREY,
+    INK,
+    ORANGE,
+    headline,
+    new_figure,
+    panel_title,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,15 +67,13 @@ def triangle_chart(
     years
         Further years, drawn as thin lines: before `year` dotted, after it dashed.
     """
-    band = np.stack([bands(data, index).transpose("scenario", "time", "quantile").to_numpy() for index in indices])
-    names = [str(name) for name in data["scenario"].to_numpy()]
-    times = data["time"].to_numpy()
     titles = scenario_titles(data)
     texts = [outcome_label(data, index).text for index in indices]
 
     def at(scenario: str, when: float) -> NDArray[np.float64]:
-        position = int(np.abs(times - nearest_time(data, when)).argmin())
-        return band[:, names.index(scenario), position, :]
+        return np.stack(
+            [bands(data, index, scenarios=[scenario], year=when)[:, 0].to_numpy() for index in indices]
+        )
 
     columns = min(COLUMNS, len(scenarios))
     rows = math.ceil(len(scenarios) / columns)
@@ -111,7 +119,9 @@ def _frame(axes: Axes) -> None:
     axes.set_ylim(-86, 128)
 
 
-def _outline(axes: Axes, values: NDArray[np.float64], *, color: str, fill: bool = False, **line: object) -> None:
+def _outline(
+    axes: Axes, values: NDArray[np.float64], *, color: str, fill: bool = False, **line: object
+) -> None:
     """Draw the triangle of three medians."""
     corners = _points(values)
     if fill:
@@ -123,7 +133,9 @@ def _along_axes(axes: Axes, band: NDArray[np.float64]) -> None:
     """Draw the 5-95 % band of each index as a bar along its axis."""
     for direction, (low, _, high) in zip(DIRECTIONS, band, strict=True):
         ends = np.outer([low, high], direction)
-        axes.plot(ends[:, 0], ends[:, 1], color=BLUE, linewidth=4.5, alpha=0.45, solid_capstyle="butt", zorder=3)
+        axes.plot(
+            ends[:, 0], ends[:, 1], color=BLUE, linewidth=4.5, alpha=0.45, solid_capstyle="butt", zorder=3
+        )
 
 
 def _corner_labels(axes: Axes, texts: Sequence[str], values: NDArray[np.float64]) -> None:

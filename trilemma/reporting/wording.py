@@ -59,7 +59,9 @@ def panel_note(value: float, difference: Sequence[float], year: float) -> str:
     return f"{number(value, places)} in {when(year)} ({signed(step, difference_places(difference, places))})"
 
 
-def movement(data: xr.Dataset, outcome: str, *, scenario: str, start: float, end: float) -> tuple[str, float, float]:
+def movement(
+    data: xr.Dataset, outcome: str, *, scenario: str, start: float, end: float
+) -> tuple[str, float, float]:
     """Return (verb, first median, last median) of an outcome between two years, judged draw by draw."""
     array = pick(data, outcome).sel(scenario=scenario)
     first = array.sel(time=nearest_time(data, start)).to_numpy()
@@ -98,9 +100,8 @@ def _clear_medians(
     data: xr.Dataset, outcome: str, *, scenarios: Sequence[str], baseline: str, year: float
 ) -> dict[str, float]:
     """Return the median differences of the scenarios whose band leaves zero out, the largest first."""
-    at = nearest_time(data, year)
-    band = bands(data, outcome, baseline=baseline).sel(time=at)
-    level = float(draw_quantiles(pick(data, outcome).sel(scenario=baseline, time=at).to_numpy(), axis=0)[1])
+    band = bands(data, outcome, baseline=baseline, scenarios=scenarios, year=year)
+    level = float(bands(data, outcome, scenarios=[baseline], year=year)[1, 0])
     clear: dict[str, float] = {}
     for scenario in scenarios:
         difference = [float(v) for v in band.sel(scenario=scenario)]
@@ -140,14 +141,17 @@ def effect_title(
     titles = scenario_titles(data)
     total = len(outcomes) * len(scenarios)
     clear = sum(
-        len(_clear_medians(data, name, scenarios=scenarios, baseline=baseline, year=year)) for name in outcomes
+        len(_clear_medians(data, name, scenarios=scenarios, baseline=baseline, year=year))
+        for name in outcomes
     )
     return f"{clear} of {total} effects in {when(year)} differ clearly from ‘{titles[baseline]}’"
 
 
 def driver_panel(text: str, year: float, *, paired: bool) -> str:
     """Return the title of one panel of a driver chart."""
-    return f"{'Difference in ' if paired else ''}{text[:1].lower() + text[1:] if paired else text}, {when(year)}"
+    return (
+        f"{'Difference in ' if paired else ''}{text[:1].lower() + text[1:] if paired else text}, {when(year)}"
+    )
 
 
 def driver_title(ranked: Mapping[str, pd.Series]) -> str:
@@ -168,7 +172,9 @@ def triangle_title(
     titles = scenario_titles(data)
     better = better_everywhere(data, indices, scenarios=scenarios, baseline=baseline, year=year)
     if not better:
-        return f"No scenario shown clearly raises all three indices above ‘{titles[baseline]}’ in {when(year)}"
+        return (
+            f"No scenario shown clearly raises all three indices above ‘{titles[baseline]}’ in {when(year)}"
+        )
     names = ", ".join(f"‘{titles[name]}’" for name in better)
     return f"{names} {'raises' if len(better) == 1 else 'raise'} all three indices above ‘{titles[baseline]}’ in {when(year)}"
 
@@ -180,10 +186,11 @@ def better_everywhere(
     raised = [
         {
             name
-            for name, step in _clear_medians(data, index, scenarios=scenarios, baseline=baseline, year=year).items()
+            for name, step in _clear_medians(
+                data, index, scenarios=scenarios, baseline=baseline, year=year
+            ).items()
             if step > 0
         }
         for index in indices
     ]
     return [name for name in scenarios if all(name in found for found in raised)]
-
