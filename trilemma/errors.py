@@ -7,7 +7,12 @@ from difflib import get_close_matches
 
 
 class TrilemmaError(ValueError):
-    """A user's mistake. Its text is one plain sentence: what, where, what was expected, what to do."""
+    """A user's mistake. Its text is one plain sentence: what, where, what was expected, what to do.
+
+    `exit_code` is the status with which the command line stops.
+    """
+
+    exit_code = 2
 
 
 class UnknownNameError(TrilemmaError):

@@ -36,8 +36,11 @@ def power(base: Array, exponent: Array) -> Array:
     zero, negative = base == 0, base < 0
     size = jnp.exp(exponent * jnp.log(jnp.where(zero, 1.0, jnp.abs(base))))
     at_zero = jnp.where(exponent == 0, 1.0, jnp.where(exponent > 0, 0.0, jnp.inf))
-    whole = exponent == jnp.floor(exponent)
-    signed = jnp.where(whole, jnp.where(jnp.mod(exponent, 2.0) == 0, size, -size), jnp.nan)
+    whole, even = (
+        exponent == jnp.floor(exponent),
+        exponent == 2 * jnp.floor(exponent / 2),
+    )  # mod() is a slow call
+    signed = jnp.where(even, size, jnp.where(whole, -size, jnp.nan))
     return jnp.where(zero, at_zero, jnp.where(negative, signed, size))
 
 

@@ -14,8 +14,7 @@ import numpy as np
 import xarray as xr
 
 from trilemma.errors import OverrideError
-from trilemma.translation import ir
-from trilemma.translation.model import Model, Selection, constant_values
+from trilemma.translation.model import Model, Selection
 
 Overrides: TypeAlias = Mapping[str, Any] | xr.Dataset
 """Numbers, arrays over a variable's dimensions, DataArrays over run, time and dimensions; by name or name[element]."""
@@ -69,14 +68,10 @@ def read_inputs(model: Model, overrides: Overrides | None, initial: Mapping[str,
     OverrideError
         If a shape, a coordinate or a value does not fit.
     """
-    given: dict[str, Any] = dict(overrides.data_vars if isinstance(overrides, xr.Dataset) else overrides or {})
+    given: dict[str, Any] = {str(name): value for name, value in (overrides or {}).items()}
     starts = dict(initial or {})
     runs, labels = _runs({**given, **{f"initial value of {name}": value for name, value in starts.items()}})
-    constants = {
-        key: constant_values(v, model.lower_ranges)[..., None]
-        for key, v in model.nodes.items()
-        if v.kind != "control" and any(ir.is_literal(c.expression) for c in v.components)
-    }
+    constants = {key: values[..., None] for key, values in model.literals.items()}
     replaced: dict[str, Replacement] = {}
     for name, value in given.items():
         selection = model.resolve(str(name), "the overrides")
@@ -119,7 +114,9 @@ def _runs(given: Mapping[str, Any]) -> tuple[int | None, np.ndarray]:
         if isinstance(value, xr.DataArray) and "run" in value.dims:
             labels = np.asarray(value["run"].values)
             if found is not None and not np.array_equal(found[1], labels):
-                message = f"'{name}' and '{found[0]}' have different 'run' coordinates: give all overrides the same runs."
+                message = (
+                    f"'{name}' and '{found[0]}' have different 'run' coordinates: give all overrides the same runs."
+                )
                 raise OverrideError(message)
             found = (name, labels)
     if found is None:
@@ -133,45 +130,57 @@ def _runs(given: Mapping[str, Any]) -> tuple[int | None, np.ndarray]:
 def _entry(model: Model, selection: Selection, name: str, value: Any, runs: int | None) -> Replacement:  # noqa: ANN401
     """Bring one input into an array and say which elements it sets."""
     variable = selection.variable
-    array = value if isinstance(value, xr.DataArray) else _unlabelled(selection, name, value)
+    array = value.variable if isinstance(value, xr.DataArray) else _unlabelled(selection, name, value)
+    coords = value.coords if isinstance(value, xr.DataArray) else {}
     dims = variable.dims if selection.indices is None else ()
     known = ("run", "time", *dims)
-    for dim in array.dims:
-        if dim not in known:
-            message = (
-                f"the override of '{name}' has the dimension '{dim}', which '{variable.name}' has not: "
-                f"allowed are {', '.join(map(repr, known))}."
-            )
-            raise OverrideError(message)
+    unknown = [dim for dim in array.dims if dim not in known]
+    if unknown:
+        message = (
+            f"the override of '{name}' has the dimension '{unknown[0]}', which '{selection.label}' has not: "
+            f"allowed are {', '.join(map(repr, known))}."
+        )
+        raise OverrideError(message)
     for dim, labels in zip(dims, variable.elements if dims else (), strict=True):
         if dim in array.dims:
-            array = _reindexed(array, str(dim), labels, name)
-    knots = _knots(array, name)
-    order = (["time"] if knots is not None else []) + [*dims] + ["run"]
-    missing = [dim for dim in order if dim not in array.dims]
-    if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
-        message = f"the override of '{name}' is not numeric: give numbers."
-        raise OverrideError(message)
-    numbers = array.expand_dims(missing).transpose(*order).values.astype(float)
-    shape = (() if knots is None else (len(knots),)) + (variable.shape if dims else ()) + (numbers.shape[-1],)
-    numbers = np.broadcast_to(numbers, shape)
-    if not np.isfinite(numbers).all():
-        message = f"the override of '{name}' holds a value that is not finite: give numbers."
-        raise OverrideError(message)
-    mask = np.zeros(variable.shape, dtype=bool)
-    if selection.indices is None:
-        mask[...] = model.owners[variable.key] >= 0
-    else:
+            array = _reindexed(array, coords, dim, labels, name)
+    knots = _knots(array, coords, name)
+    numbers = _numbers(array, (*(("time",) if knots is not None else ()), *dims, "run"), name)
+    lead = () if knots is None else (len(knots),)
+    shape = variable.shape if dims else tuple(1 for _ in variable.dims)
+    numbers = np.broadcast_to(
+        numbers.reshape((*lead, *shape, numbers.shape[-1])) if not dims else numbers,
+        (*lead, *variable.shape, numbers.shape[-1]),
+    )
+    mask = model.owners[variable.key] >= 0
+    if selection.indices is not None:
+        mask = np.zeros(variable.shape, dtype=bool)
         mask[selection.indices] = True
-        lead = numbers.shape[:1] if knots is not None else ()
-        numbers = np.broadcast_to(
-            numbers.reshape((*lead, *(1 for _ in variable.dims), numbers.shape[-1])),
-            (*lead, *variable.shape, numbers.shape[-1]),
-        )
     return Replacement(mask, numbers, knots)
 
 
-def _unlabelled(selection: Selection, name: str, value: Any) -> xr.DataArray:  # noqa: ANN401
+def _numbers(array: xr.Variable, order: tuple[str, ...], name: str) -> np.ndarray:
+    """Return the values of an array with the axes of `order`; those that it lacks have size 1.
+
+    Raises
+    ------
+    OverrideError
+        If they are not finite numbers.
+    """
+    values = np.asarray(array.values)
+    if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
+        message = f"the override of '{name}' is not numeric: give numbers."
+        raise OverrideError(message)
+    present = [dim for dim in order if dim in array.dims]
+    values = values.transpose([array.dims.index(dim) for dim in present]).astype(float)
+    if not np.isfinite(values).all():
+        message = f"the override of '{name}' holds a value that is not finite: give numbers."
+        raise OverrideError(message)
+    sizes = iter(values.shape)
+    return values.reshape([next(sizes) if dim in present else 1 for dim in order])
+
+
+def _unlabelled(selection: Selection, name: str, value: Any) -> xr.Variable:  # noqa: ANN401
     """Label a number or a bare array over the variable's dimensions."""
     variable = selection.variable
     try:
@@ -180,7 +189,7 @@ def _unlabelled(selection: Selection, name: str, value: Any) -> xr.DataArray:  #
         message = f"the override of '{name}' is not numeric: give a number, an array or a DataArray, not {value!r}."
         raise OverrideError(message) from None
     if numbers.ndim == 0:
-        return xr.DataArray(numbers)
+        return xr.Variable((), numbers)
     expected = variable.shape if selection.indices is None else ()
     if numbers.shape != expected:
         wanted = (
@@ -188,35 +197,35 @@ def _unlabelled(selection: Selection, name: str, value: Any) -> xr.DataArray:  #
         )
         message = f"the override of '{name}' has shape {numbers.shape}: expected {wanted}."
         raise OverrideError(message)
-    return xr.DataArray(numbers, dims=variable.dims)
+    return xr.Variable(variable.dims, numbers)
 
 
-def _reindexed(array: xr.DataArray, dim: str, labels: tuple[str, ...], name: str) -> xr.DataArray:
+def _reindexed(
+    array: xr.Variable, coords: Mapping[Any, xr.DataArray], dim: str, labels: tuple[str, ...], name: str
+) -> xr.Variable:
     """Put the elements along a dimension into the model's order."""
-    if dim not in array.coords:
-        if array.sizes[dim] == len(labels):
-            return array
-        message = f"the override of '{name}' has {array.sizes[dim]} elements along '{dim}': expected {len(labels)}: {', '.join(labels)}."
-        raise OverrideError(message)
-    held = [str(label) for label in array[dim].values]
+    held = [str(label) for label in coords[dim].values] if dim in coords else []
+    if not held and array.sizes[dim] == len(labels):
+        return array
     if sorted(held) != sorted(labels):
-        message = f"the override of '{name}' has {', '.join(held)} along '{dim}': expected {', '.join(labels)}."
+        shown = ", ".join(held) if held else f"{array.sizes[dim]} elements"
+        message = f"the override of '{name}' has {shown} along '{dim}': expected {', '.join(labels)}."
         raise OverrideError(message)
-    return array.sel({dim: list(labels)})
+    return array.isel({dim: [held.index(label) for label in labels]})
 
 
-def _knots(array: xr.DataArray, name: str) -> np.ndarray | None:
+def _knots(array: xr.Variable, coords: Mapping[Any, xr.DataArray], name: str) -> np.ndarray | None:
     """Return the times of a series; they must increase."""
     if "time" not in array.dims:
         return None
-    if "time" not in array.coords:
+    if "time" not in coords:
         message = f"the override of '{name}' has a dimension 'time' without times: give it a coordinate."
         raise OverrideError(message)
     try:
-        knots = np.asarray(array["time"].values, dtype=float)
+        knots = np.asarray(coords["time"].values, dtype=float)
     except (TypeError, ValueError):
         knots = np.array([np.nan])
-    if not np.isfinite(knots).all() or (np.diff(knots) <= 0).any() or len(knots) == 0:
+    if len(knots) == 0 or not np.isfinite(knots).all() or (np.diff(knots) <= 0).any():
         message = f"the times of the override of '{name}' must be increasing numbers in the model's unit of time."
         raise OverrideError(message)
     return knots

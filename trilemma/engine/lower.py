@@ -118,9 +118,7 @@ def _only(owner: np.ndarray, dim: int) -> bool:
     return bool((owner.min(axis=others) == owner.max(axis=others)).all())
 
 
-def _joined(
-    model: Model, key: str, selected: Sequence[tuple[int, ...]], values: Values, dim: int
-) -> Array:
+def _joined(model: Model, key: str, selected: Sequence[tuple[int, ...]], values: Values, dim: int) -> Array:
     """Return elements whose definition changes along one dimension: blocks put end to end."""
     owner = model.owners[key][np.ix_(*selected)]
     along = owner.min(axis=tuple(d for d in range(owner.ndim) if d != dim))
@@ -132,9 +130,7 @@ def _joined(
     return jnp.concatenate([jnp.broadcast_to(b, (*b.shape[:-1], runs)) for b in blocks], axis=dim)
 
 
-def _scattered(
-    model: Model, key: str, selected: Sequence[tuple[int, ...]], values: Values, kinds: np.ndarray
-) -> Array:
+def _scattered(model: Model, key: str, selected: Sequence[tuple[int, ...]], values: Values, kinds: np.ndarray) -> Array:
     """Return elements whose definitions form a pattern in several dimensions."""
     owner = model.owners[key][np.ix_(*selected)]
     blocks = {int(k): _block(model, key, int(k), selected, values, where=owner == k) for k in kinds}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,7 @@ from trilemma.translation import ir
 from trilemma.translation.expressions import DerivedOutcome, evaluate
 from trilemma.translation.labelled import Labelled
 from trilemma.translation.model import Model, Selection, load_model
-from trilemma.translation.ordering import downstream
+from trilemma.translation.ordering import upstream
 
 RESULT = "result"
 RESULT_MEANINGS = "finite not_finite"
@@ -87,11 +86,14 @@ def simulate(
     _use_disk_cache()
     inputs = read_inputs(loaded, overrides, initial)
     wanted = _wanted(loaded, outcomes)
-    times, request = _request(loaded, wanted, inputs, method, _grid(loaded, save_every, time_step, start, stop))
+    grid = _grid(loaded, save_every, time_step, start, stop)
+    fine = _finer(loaded, grid) if wanted.derived else grid
+    request = _request(loaded, wanted, inputs, method, fine)
     if warn:
         _warn_without_effect(loaded, inputs, wanted.keys)
     saved, finite = run(build(loaded, request), inputs, progress)
-    return _labelled(loaded, wanted, inputs, times, saved, finite, request)
+    result = _labelled(loaded, wanted, inputs, fine.times, saved, finite, request)
+    return result.isel(time=slice(None, None, grid.steps_per_save // fine.steps_per_save))
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,11 @@ class _Grid:
     time_step: float
     steps_per_save: int
     saves: int
+
+    @property
+    def times(self) -> np.ndarray:
+        """The saved times."""
+        return self.start + np.arange(self.saves) * self.steps_per_save * self.time_step
 
 
 def _wanted(model: Model, outcomes: Iterable[str] | None) -> _Wanted:
@@ -174,15 +181,24 @@ def _grid(
     return _Grid(begin, step, steps, saves)
 
 
-def _request(
-    model: Model, wanted: _Wanted, inputs: Inputs, method: str, grid: _Grid
-) -> tuple[np.ndarray, Request]:
-    """Return the saved times and the request to build a program for."""
+def _finer(model: Model, grid: _Grid) -> _Grid:
+    """Return the times to work derived outcomes out on: every SAVEPER, where saving was asked for less often.
+
+    A lag is interpolated between saved times; it must not depend on how often its reader wants to see it.
+    """
+    steps = round(model.saveper / grid.time_step)
+    if steps < 1 or steps >= grid.steps_per_save or grid.steps_per_save % steps:
+        return grid
+    return replace(grid, steps_per_save=steps, saves=(grid.saves - 1) * grid.steps_per_save // steps + 1)
+
+
+def _request(model: Model, wanted: _Wanted, inputs: Inputs, method: str, grid: _Grid) -> Request:
+    """Return the request to build a program for."""
     if method not in ("euler", "rk4"):
         message = f"unknown method '{method}': expected 'euler' or 'rk4'."
         raise OverrideError(message)
     varying = tuple(k for k in wanted.keys if model.nodes[k].kind != "constant" or k in inputs.replaced)
-    request = Request(
+    return Request(
         outcomes=varying,
         replaced=tuple((k, tuple(r.mask.ravel().tolist())) for k, r in sorted(inputs.replaced.items())),
         initial=tuple((k, tuple(r.mask.ravel().tolist())) for k, r in sorted(inputs.initial.items())),
@@ -192,13 +208,12 @@ def _request(
         steps_per_save=grid.steps_per_save,
         saves=grid.saves,
     )
-    return grid.start + np.arange(grid.saves) * grid.steps_per_save * grid.time_step, request
 
 
 def _warn_without_effect(model: Model, inputs: Inputs, wanted: Sequence[str]) -> None:
     """Warn of overrides that cannot change any of the outcomes asked for."""
-    targets = set(wanted)
-    idle = [model.nodes[k].name for k in inputs.overridden if k not in targets and not downstream(model, [k]) & targets]
+    effective = upstream(model, wanted)
+    idle = [model.nodes[key].name for key in inputs.overridden if key not in effective]
     if idle:
         verb = "has" if len(idle) == 1 else "have"
         message = f"the override of {list_names(idle, 'and')} {verb} no effect: no outcome asked for depends on it."
@@ -230,7 +245,12 @@ def _labelled(
         variables[RESULT] = xr.Variable("run", result, _result_attrs())
     else:
         variables[RESULT] = xr.Variable((), result[0], _result_attrs())
-    attrs = {"model": model.name, "model_hash": model.hash, "method": request.method, "time_step": request.time_step}
+    attrs = {
+        "model": model.name,
+        "model_hash": model.hash,
+        "method": request.method,
+        "time_step": request.time_step,
+    }
     return xr.Dataset(variables, coords, attrs)
 
 
@@ -245,7 +265,11 @@ def _variable(inputs: Inputs, times: np.ndarray, array: np.ndarray, selection: S
     """Label an array (time or 1, dims, runs or 1) as (run, time, dims)."""
     variable = selection.variable
     own = variable.dims if selection.indices is None else ()
-    attrs: dict[str, Any] = {"units": variable.unit, "long_name": selection.label, "description": variable.documentation}
+    attrs: dict[str, Any] = {
+        "units": variable.unit,
+        "long_name": selection.label,
+        "description": variable.documentation,
+    }
     constant = array.shape[0] == 1 and len(times) > 1
     if constant:
         return _with_runs(inputs, own, array[0], attrs)
@@ -300,7 +324,7 @@ def _time_unit(model: Model) -> str:
 
 def _use_disk_cache() -> None:
     """Keep compiled programs on disk between processes, where the user has not chosen a place already."""
-    if jax.config.jax_compilation_cache_dir is None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         folder = Path(platformdirs.user_cache_dir("trilemma")) / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

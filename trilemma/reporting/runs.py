@@ -29,7 +29,7 @@ def run_frame(result: xr.Dataset) -> pd.DataFrame:
 
 
 def run_table(result: xr.Dataset) -> list[dict[str, Any]]:
-    """Return a run as records for a table: a row a time, or, for many outcomes, a row an outcome at first and last time."""
+    """Return a run as records: a row a time, or, for many outcomes, a row an outcome at the first and last time."""
     frame = run_frame(result)
     if frame.shape[1] <= 9:
         return [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]

@@ -1,4 +1,4 @@
-"""The model as everybody above sees it: variables, ranges, views, clock, parameters, derived outcomes; and loading it."""
+"""The model as everybody above sees it: variables, ranges, views, clock, parameters, outcomes; and loading it."""
 
 from __future__ import annotations
 
@@ -99,6 +99,19 @@ class Model:
         """Which component defines each element of each variable, by key; -1 where none does."""
         return {key: ir.coverage(variable, self.lower_ranges) for key, variable in self.nodes.items()}
 
+    @cached_property
+    def references(self) -> dict[str, frozenset[str]]:
+        """The keys that the equations of each variable refer to, initial values included."""
+        return {
+            key: frozenset(
+                part.key
+                for component in variable.components
+                for part in ir.walk(component.expression)
+                if isinstance(part, ir.Reference) and part.key != "time"
+            )
+            for key, variable in self.nodes.items()
+        }
+
     @property
     def initial_time(self) -> float:
         """INITIAL TIME."""
@@ -151,17 +164,23 @@ class Model:
             indices.append(matches[0])
         return tuple(indices)
 
+    @cached_property
+    def literals(self) -> dict[str, np.ndarray]:
+        """The numbers written in the file, by key, in the shape of each variable that has some; NaN for equations."""
+        return {
+            key: constant_values(variable, self.lower_ranges)
+            for key, variable in self.nodes.items()
+            if variable.kind != "control" and any(ir.is_literal(c.expression) for c in variable.components)
+        }
+
     def constants(self) -> dict[str, float]:
         """Return every constant scalar element with its value, control variables apart."""
-        values: dict[str, float] = {}
-        for variable in self.variables.values():
-            if variable.kind == "control":
-                continue
-            table = constant_values(variable, self.lower_ranges)
-            for label, value in zip(ir.element_names(variable), table.ravel(), strict=True):
-                if not np.isnan(value):
-                    values[label] = float(value)
-        return values
+        return {
+            label: float(value)
+            for key, table in self.literals.items()
+            for label, value in zip(ir.element_names(self.nodes[key]), table.ravel(), strict=True)
+            if not np.isnan(value)
+        }
 
 
 def constant_values(variable: ir.Variable, ranges: Mapping[str, tuple[str, ...]]) -> np.ndarray:
@@ -317,6 +336,8 @@ def _fold(node: ir.Expression, variables: Mapping[str, ir.Variable], depth: int)
             numbers = [value for value in values if value is not None]
             if len(numbers) == len(values) and operator in _ARITHMETIC:
                 return _ARITHMETIC[operator](*numbers)
+        case _:
+            pass
     return None
 
 

@@ -69,23 +69,19 @@ def order(model: Model, targets: Iterable[Node], needs: Callable[[Node], Iterabl
         return tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
         loop = " -> ".join(model.nodes[node.key].name for node in reversed(error.args[1]))
-        message = f"'{model.path}' has equations that need each other in the same instant: {loop}; break the loop with a stock or a SMOOTH."
+        message = (
+            f"'{model.path}' has equations that need each other in the same instant: {loop}; "
+            "break the loop with a stock or a SMOOTH."
+        )
         raise ModelFileError(message) from error
 
 
-def downstream(model: Model, sources: Iterable[str]) -> frozenset[str]:
-    """Return the keys of all variables that depend on any of the sources, at once or through stocks; sources included."""
-    users: dict[str, set[str]] = {}
-    for key, variable in model.nodes.items():
-        for component in variable.components:
-            for part in ir.walk(component.expression):
-                if isinstance(part, ir.Reference):
-                    users.setdefault(part.key, set()).add(key)
-    reached = set(sources)
+def upstream(model: Model, targets: Iterable[str]) -> frozenset[str]:
+    """Return the keys of all variables that the targets depend on, at once or through stocks; targets included."""
+    reached = set(targets)
     waiting = list(reached)
     while waiting:
-        for user in users.get(waiting.pop(), ()):
-            if user not in reached:
-                reached.add(user)
-                waiting.append(user)
+        needed = model.references[waiting.pop()] - reached
+        reached |= needed
+        waiting.extend(needed)
     return frozenset(reached)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from parsimonious.exceptions import ParseError, VisitationError
@@ -46,7 +47,7 @@ VENSIM_NAMES = {
 
 _Rule = Callable[..., tuple[ir.Expression, ir.Expression]]
 
-vars(vensim_element)["eval"] = literal_eval
+setattr(vensim_element, "eval", literal_eval)  # noqa: B010 - the module declares no such name
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,13 @@ def _read_vensim(path: Path) -> tuple[am.AbstractSection, dict[str, list[int]], 
     """Parse a .mdl definition by definition; return its section, the lines of its definitions and its views."""
     text = read_text(path)
     lines = definition_lines(path, text)
-    file = VensimFile(path)
+    file: Any = VensimFile(path)
     try:
         file.parse(parse_all=False)
         if len(file.sections) > 1:
             message = f"'{path}' defines the macro '{file.sections[1].name}': macros are not supported."
             raise UnsupportedError(message)
-        section = file.sections[0]
+        section: Any = file.sections[0]
         section.parse(parse_all=False)
     except (ParseError, VisitationError) as error:
         message = (
@@ -108,7 +109,7 @@ def _read_vensim(path: Path) -> tuple[am.AbstractSection, dict[str, list[int]], 
     return section.get_abstract_section(), located, sketch_views(text)
 
 
-def _parse_definition(path: Path, element: vensim_element.Element, lines: Mapping[str, list[int]]) -> object:
+def _parse_definition(path: Path, element: vensim_element.Element, lines: Mapping[str, list[int]]) -> Any:  # noqa: ANN401
     """Parse one definition; an error names its line."""
     try:
         component = element.parse()
@@ -117,7 +118,9 @@ def _parse_definition(path: Path, element: vensim_element.Element, lines: Mappin
     except (ParseError, VisitationError, SyntaxError, ValueError, KeyError, TypeError, IndexError) as error:
         line = lines.get(element.equation, [0])[0]
         shown = element.equation if len(element.equation) <= 100 else element.equation[:97] + "..."
-        message = f"'{path}', line {line}: cannot parse '{shown}': check operators, brackets and the function's arguments."
+        message = (
+            f"'{path}', line {line}: cannot parse '{shown}': check operators, brackets and the function's arguments."
+        )
         raise ModelFileError(message) from error
     return component
 
@@ -177,7 +180,9 @@ class _Reader:
             if isinstance(content, str):
                 content = [content]
             if isinstance(content, dict):
-                message = f"'{self.path}': the subscript range '{name}' is read from another file: that is not supported."
+                message = (
+                    f"'{self.path}': the subscript range '{name}' is read from another file: that is not supported."
+                )
                 raise UnsupportedError(message)
             labels: list[str] = []
             for label in content:
@@ -239,7 +244,8 @@ class _Reader:
         for component in variable.components:
             count[np.ix_(*ir.positions(variable, component.subscripts, self.lower_ranges))] += 1
         if (count > 1).any():
-            message = f"'{self.path}', lines {', '.join(map(str, lines))}: '{variable.name}' is defined twice: remove one definition."
+            place = f"'{self.path}', lines {', '.join(map(str, lines))}"
+            message = f"{place}: '{variable.name}' is defined twice: remove one definition."
             raise ModelFileError(message)
 
     def _dims(
@@ -247,7 +253,8 @@ class _Reader:
     ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Return the ranges of a variable: per position, the smallest range that holds all that is defined."""
         if len({len(s) for s in subscripts}) > 1:
-            message = f"'{self.path}', lines {', '.join(map(str, lines))}: '{name}' has definitions with different numbers of subscripts."
+            place = f"'{self.path}', lines {', '.join(map(str, lines))}"
+            message = f"{place}: '{name}' has definitions with different numbers of subscripts."
             raise ModelFileError(message)
         dims: list[str] = []
         for used in zip(*subscripts, strict=True):
@@ -258,22 +265,25 @@ class _Reader:
             union = {e.lower() for s in used for e in self.lower_ranges.get(s.lower(), (s,))}
             holding = [n for n, labels in self.ranges.items() if union <= {e.lower() for e in labels}]
             if not holding:
-                message = f"'{self.path}', line {lines[0] if lines else '?'}: no subscript range holds '{', '.join(used)}' of '{name}'."
+                place = f"'{self.path}', line {lines[0] if lines else '?'}"
+                message = f"{place}: no subscript range holds '{', '.join(used)}' of '{name}'."
                 raise ModelFileError(message)
             dims.append(min(holding, key=lambda n: len(self.ranges[n])))
         return tuple(dims), tuple(self.ranges[d] for d in dims)
 
-    def _component(self, element: am.AbstractElement, component: am.AbstractComponent, line: int | None) -> ir.Component:
+    def _component(
+        self, element: am.AbstractElement, component: am.AbstractComponent, line: int | None
+    ) -> ir.Component:
         """Translate one definition."""
         subscripts, excluded = component.subscripts
         if excluded:
-            raise self._unsupported(element.name, ":EXCEPT:", line)
+            raise self.unsupported(element.name, ":EXCEPT:", line)
         scope = _Scope(self, element.name, tuple(subscripts), line)
         if isinstance(component, am.AbstractLookup) and isinstance(component.ast, ae.LookupsStructure):
             return ir.Component(tuple(subscripts), scope.table(ir.Reference("time"), component.ast), line)
         return ir.Component(tuple(subscripts), scope.definition(component.ast), line)
 
-    def _unsupported(self, name: str, construct: str, line: int | None) -> UnsupportedError:
+    def unsupported(self, name: str, construct: str, line: int | None) -> UnsupportedError:
         """Return the error for a construct without a representation."""
         place = f", line {line}" if line else ""
         return UnsupportedError(
@@ -318,10 +328,10 @@ class _Scope:
                 return self.expression(ast.expression)
             case ae.InitialStructure():
                 return self._hidden(lambda _, x: (ir.Number(0.0), x), self.expression(ast.initial))
-            case ae.SmoothStructure() if isinstance(ast.order, int):
-                return self._smooth(ast)
-            case ae.DelayStructure() if isinstance(ast.order, int):
-                return self._delay(ast)
+            case ae.SmoothStructure():
+                return self._smooth(ast, int(ast.order))
+            case ae.DelayStructure():
+                return self._delay(ast, int(ast.order))
             case ae.IntegStructure():
                 raise self.unsupported("INTEG inside an expression")
             case np.ndarray():
@@ -333,7 +343,7 @@ class _Scope:
     def _operation(self, ast: ae.ArithmeticStructure | ae.LogicStructure) -> ir.Expression:
         """Translate operators: several of one precedence are left-associative."""
         operands = [self.expression(a) for a in ast.arguments]
-        operators = [OPERATORS.get(op.upper(), op) for op in ast.operators]
+        operators = [OPERATORS.get(str(op).upper(), str(op)) for op in ast.operators]
         if len(operands) == 1:
             return ir.Operation(operators[0], tuple(operands))
         result = operands[0]
@@ -343,8 +353,7 @@ class _Scope:
 
     def _call(self, ast: ae.CallStructure) -> ir.Expression:
         """Translate a function, or a named lookup applied to its argument."""
-        function = ast.function.reference if isinstance(ast.function, ae.ReferenceStructure) else str(ast.function)
-        key = ir.normalise(function)
+        key = ir.normalise(ast.function.reference)
         arguments = tuple(self.expression(a) for a in ast.arguments)
         if key in self.reader.lookups:
             return self.table(arguments[0], self.reader.lookups[key])
@@ -359,21 +368,21 @@ class _Scope:
             raise self.unsupported("a lookup whose x values do not increase")
         return ir.Table(argument, x, y)
 
-    def _smooth(self, ast: ae.SmoothStructure) -> ir.Expression:
+    def _smooth(self, ast: ae.SmoothStructure, order: int) -> ir.Expression:
         """Write SMOOTH of order n out as n stocks in a row, each adjusting to the one before."""
         level = self.expression(ast.input)
-        time = _divided(self.expression(ast.smooth_time), ast.order)
+        time = _divided(self.expression(ast.smooth_time), order)
         initial = self.expression(ast.initial)
-        for _ in range(ast.order):
+        for _ in range(order):
             level = self._hidden(lambda own, x, t, x0: (_op("/", _op("-", x, own), t), x0), level, time, initial)
         return level
 
-    def _delay(self, ast: ae.DelayStructure) -> ir.Expression:
+    def _delay(self, ast: ae.DelayStructure, order: int) -> ir.Expression:
         """Write DELAY of order n out as n stocks in a row, each draining into the next."""
         rate = self.expression(ast.input)
-        time = _divided(self.expression(ast.delay_time), ast.order)
+        time = _divided(self.expression(ast.delay_time), order)
         initial = self.expression(ast.initial)
-        for _ in range(ast.order):
+        for _ in range(order):
             stock = self._hidden(
                 lambda own, x, t, x0: (_op("-", x, _op("/", own, t)), _op("*", x0, t)), rate, time, initial
             )
@@ -401,7 +410,7 @@ class _Scope:
 
     def unsupported(self, construct: str) -> UnsupportedError:
         """Return the error for a construct of this definition."""
-        return self.reader._unsupported(self.name, construct, self.line)
+        return self.reader.unsupported(self.name, construct, self.line)
 
 
 def _op(operator: str, left: ir.Expression, right: ir.Expression) -> ir.Expression:

@@ -1,4 +1,4 @@
-"""Looks things up in the raw text of a model file that a parsed model has lost: lines of definitions, views of the sketch."""
+"""Looks up in the text of a model file what parsing loses: the lines of definitions, the views of the sketch."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def sketch_views(text: str) -> dict[str, str]:
     if SKETCH_MARK not in text:
         return views
     view = ""
-    for line in text.split(SKETCH_MARK, 1)[1].split(END_OF_SKETCH)[0].splitlines():
+    for line in text.split(SKETCH_MARK, 1)[1].split(END_OF_SKETCH, maxsplit=1)[0].splitlines():
         if line.startswith("*"):
             view = line[1:].strip()
         elif line.startswith("10,"):

@@ -1,0 +1,344 @@
+"""The command line: each command parses its arguments, calls one function of the library and prints the result.
+
+Everything heavy is imported inside the commands, so that ``trilemma --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from trilemma import __version__, content
+from trilemma.errors import OverrideError, TrilemmaError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+INTERRUPTED = 130  # the status that typer gives to Ctrl-C
+
+app = typer.Typer(
+    name="trilemma",
+    help="Forecasts of export controls on frontier AI: run models, sweep scenarios, compare them, make reports.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
+ModelName = Annotated[str, typer.Argument(help="A folder under models/, or the path of a .mdl, .xmile or .stmx file.")]
+ForecastName = Annotated[str, typer.Argument(help="A file under forecasts/ without its ending, or a path.")]
+
+
+def _show_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        typer.echo(f"trilemma {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    project: Annotated[
+        Path | None,
+        typer.Option(help="Folder with models/, forecasts/, notebooks/ of your own; results go there."),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    content.set_project(project)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the models under models/.
+
+    Example: [bold]trilemma models[/bold]
+    """
+    from trilemma.translation.model import load_model
+
+    loaded = [load_model(path) for path in content.list_models()]
+    rows = [
+        {
+            "model": m.name,
+            "title": m.title,
+            "version": m.version,
+            "status": m.status,
+            "variables": len(m.variables),
+        }
+        for m in loaded
+    ]
+    _print_rows(rows, as_json)
+
+
+@app.command()
+def show(
+    model: ModelName,
+    variable: Annotated[str | None, typer.Argument(help="A variable: everything that is known of it.")] = None,
+    view: Annotated[str | None, typer.Option(help="List the variables of one view only.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a model holds: its views, or one variable with unit, meaning, values and source.
+
+    Example: [bold]trilemma show export_controls "Leased Compute"[/bold]
+    """
+    from trilemma.translation.inspection import describe_variable, list_variables
+    from trilemma.translation.model import load_model
+
+    loaded = load_model(model)
+    if variable is not None:
+        _print_rows(describe_variable(loaded, variable), as_json)
+    else:
+        _print_rows(list_variables(loaded, view), as_json)
+
+
+@app.command()
+def run(
+    model: ModelName,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", help=r"Override, as 'name=value' or 'name\[element]=value'; may be repeated."),
+    ] = None,
+    outcomes: Annotated[list[str] | None, typer.Option("--outcome", help="What to save; may be repeated.")] = None,
+    save_every: Annotated[float | None, typer.Option(help="Interval of the saved times.")] = None,
+    method: Annotated[str, typer.Option(help="Integration method: euler or rk4.")] = "euler",
+    output: Annotated[Path | None, typer.Option(help="Write the result to a .csv file or a .zarr folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    r"""Run a model once and print its outcomes over time.
+
+    Example: [bold]trilemma run export_controls --outcome "exact lag" --set "control lever\[CHIP]=1"[/bold]
+    """
+    from trilemma.engine.simulate import simulate
+    from trilemma.reporting.runs import run_table, write_run
+
+    if method not in ("euler", "rk4"):
+        message = f"unknown method '{method}': expected 'euler' or 'rk4'."
+        raise OverrideError(message)
+    result = simulate(
+        model, _assigned(assignments or []), outcomes=outcomes or None, save_every=save_every, method=method
+    )
+    if output is not None:
+        typer.echo(f"wrote {write_run(result, output)}")
+    else:
+        _print_rows(run_table(result), as_json)
+
+
+@app.command()
+def sweep(forecast: ForecastName) -> None:
+    """Run what is missing in the store of a forecast: all its scenarios on the same draws.
+
+    Example: [bold]trilemma sweep policy_comparison[/bold]
+    """
+    from trilemma.forecasting.spec import load_forecast
+    from trilemma.forecasting.store import store_path
+    from trilemma.forecasting.sweep import sweep as run_sweep
+
+    loaded = load_forecast(forecast)
+    with _progress(f"Sweeping {loaded.name}") as progress:
+        run_sweep(loaded, progress=progress)
+    typer.echo(store_path(loaded.name))
+
+
+@app.command()
+def compare(
+    forecast: ForecastName,
+    scenarios: Annotated[
+        str | None, typer.Option(help="Scenarios to compare, separated by commas; all by default.")
+    ] = None,
+    baseline: Annotated[str | None, typer.Option(help="The scenario that the others are held against.")] = None,
+    at: Annotated[
+        float | None, typer.Option(help="Time of the comparison, a decimal year; the last by default.")
+    ] = None,
+    outcomes: Annotated[
+        str | None, typer.Option(help="Outcomes to compare, separated by commas; all by default.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the table to a CSV file instead.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare scenarios side by side: medians, and paired differences from the baseline with 5-95 % bands.
+
+    Example: [bold]trilemma compare policy_comparison --scenarios as_enacted,hardware_only --at 2030[/bold]
+    """
+    from trilemma.forecasting.compare import compare as compare_scenarios
+    from trilemma.forecasting.spec import load_forecast
+    from trilemma.forecasting.sweep import open_results
+    from trilemma.reporting import tables
+
+    frame = compare_scenarios(
+        open_results(load_forecast(forecast)),
+        scenarios=_listed(scenarios),
+        baseline=baseline,
+        at=at,
+        outcomes=_listed(outcomes),
+    )
+    if csv is not None:
+        tables.to_csv(frame, csv)
+        typer.echo(f"wrote {csv}")
+    elif as_json:
+        typer.echo(tables.to_json(frame))
+    else:
+        _print_table(tables.comparison_table(frame))
+
+
+@app.command()
+def report(
+    forecast: Annotated[
+        str, typer.Argument(help="A file under forecasts/ without its ending, or a path.")
+    ] = "policy_comparison",
+    check: Annotated[
+        bool, typer.Option("--check", help="Make the report again and fail if a number in it has changed.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make it again even if nothing that it stands on changed.")
+    ] = False,
+) -> None:
+    """Make the report of a forecast from its store: one HTML page.
+
+    Example: [bold]trilemma report policy_comparison --check[/bold]
+    """
+    from trilemma.forecasting.spec import load_forecast
+    from trilemma.reporting.render import report as make_report
+
+    with _progress("Writing the report") as progress:
+        paths = make_report(load_forecast(forecast), check=check, force=force, progress=progress)
+    for path in paths:
+        typer.echo(path)
+
+
+@app.command()
+def forecast(
+    forecast: Annotated[str, typer.Argument(help="A file under forecasts/, or a path.")] = "policy_comparison",
+) -> None:
+    """Sweep a forecast, then make its report: everything from nothing.
+
+    Example: [bold]trilemma forecast policy_comparison[/bold]
+    """
+    from trilemma.forecasting.spec import load_forecast
+    from trilemma.forecasting.sweep import sweep as run_sweep
+    from trilemma.reporting.render import report as make_report
+
+    loaded = load_forecast(forecast)
+    with _progress(f"Sweeping {loaded.name}") as progress:
+        run_sweep(loaded, progress=progress)
+    with _progress("Writing the report") as progress:
+        paths = make_report(loaded, progress=progress)
+    for path in paths:
+        typer.echo(path)
+
+
+def _assigned(assignments: list[str]) -> dict[str, float]:
+    """Parse 'name=value' pairs.
+
+    Raises
+    ------
+    OverrideError
+        If one is not of that form.
+    """
+    found: dict[str, float] = {}
+    for text in assignments:
+        name, equals, value = text.rpartition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            message = (
+                f"cannot read --set '{text}': expected 'name=value' with a number, such as 'control lever[CHIP]=1'."
+            )
+            raise OverrideError(message)
+    return found
+
+
+def _listed(text: str | None) -> list[str] | None:
+    """Split a comma-separated option; commas inside brackets do not count."""
+    if text is None:
+        return None
+    parts, depth = [""], 0
+    for char in text:
+        depth += (char == "[") - (char == "]")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print records as JSON or as a table."""
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    names = list(rows[0]) if rows else []
+    for name in names:
+        numeric = all(isinstance(row[name], int | float | None) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_shown, row.values()))
+    _print_table(table)
+
+
+def _shown(value: object) -> str:
+    """Return a value as a cell; what is undefined is a dash."""
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _print_table(table: Table) -> None:
+    """Print a table; wide enough for a file or a pipe when there is no terminal."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@contextmanager
+def _progress(title: str) -> Generator[Callable[[int, int, str], None]]:
+    """Show a progress bar on standard error while the block runs; silent where there is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+
+        def update(done: int, total: int, label: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"{title}: {label}" if label else title)
+
+        yield update
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    """Print one sentence on standard error and stop with a status."""
+    typer.echo(f"trilemma: {message}", err=True)
+    raise SystemExit(status)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake becomes one sentence and exit status 2, Ctrl-C becomes 130."""
+    import warnings
+
+    warnings.showwarning = lambda message, *_args, **_kwargs: typer.echo(f"trilemma: warning: {message}", err=True)
+    try:
+        app()
+    except TrilemmaError as error:
+        _fail(str(error), error.exit_code)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            _fail("stopped; what was there before is untouched.", INTERRUPTED)
+        raise
+
+
+if __name__ == "__main__":
+    main()
