@@ -130,9 +130,7 @@ def read_parameters(path: str | Path) -> ParameterTable:
     return ParameterTable(tuple(rows), hashlib.sha256(content).hexdigest())
 
 
-def check_against_model(
-    table: ParameterTable, constants: Mapping[str, float], units: Mapping[str, str]
-) -> list[str]:
+def check_against_model(table: ParameterTable, constants: Mapping[str, float], units: Mapping[str, str]) -> list[str]:
     """Say where a table and the constants of its model differ, one sentence a difference.
 
     Parameters
@@ -191,9 +189,7 @@ def sample_priors(
     rows = table.uncertain
     uniforms = np.asarray(uniforms, dtype=np.float64)
     if uniforms.ndim != 2 or uniforms.shape[1] != len(rows):
-        msg = (
-            f"expected uniform numbers of shape (draw, {len(rows)}), a column a prior; got {uniforms.shape}."
-        )
+        msg = f"expected uniform numbers of shape (draw, {len(rows)}), a column a prior; got {uniforms.shape}."
         raise ParameterTableError(msg)
     if not ((uniforms >= 0) & (uniforms <= 1)).all():
         msg = "expected uniform numbers between 0 and 1; draw them with a Latin hypercube or a generator."
@@ -257,7 +253,7 @@ def _read_row(header: list[str], cells: list[str], place: _Place) -> Parameter:
     if len(cells) != len(header):
         hint = "quote cells that hold a comma" if len(cells) > len(header) else "add the missing cells"
         place.fail(
-            header[min(len(cells), len(header)) - 1],
+            header[min(len(cells), len(header) - 1)],
             f"expected {len(header)} cells, found {len(cells)}; {hint}.",
         )
     text = dict(zip(header, (cell.strip() for cell in cells), strict=True))
