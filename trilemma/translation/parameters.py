@@ -103,16 +103,7 @@ def read_parameters(path: str | Path) -> ParameterTable:
         For the first mistake, with file, line, column and what was expected.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror}); give the path of a parameters.csv."
-        raise ParameterTableError(msg) from error
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        msg = f"{path}, line {line}: expected UTF-8 text; save the table as UTF-8."
-        raise ParameterTableError(msg) from error
+    content, text = _read_text(path)
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     rows: list[Parameter] = []
     lines: list[int] = []
@@ -233,6 +224,20 @@ class _Place:
         """Raise the error for a cell of this line."""
         msg = f"{self.path}, line {self.line}, column '{column}': {text}"
         raise ParameterTableError(msg)
+
+
+def _read_text(path: Path) -> tuple[bytes, str]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        msg = f"{path} cannot be read ({error.strerror}); give the path of a parameters.csv."
+        raise ParameterTableError(msg) from error
+    try:
+        return content, content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        msg = f"{path}, line {line}: expected UTF-8 text; save the table as UTF-8."
+        raise ParameterTableError(msg) from error
 
 
 def _read_header(cells: list[str], path: Path) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,7 @@ def normal(u: FloatArray, mean: float, low: float, high: float, limits: Limits =
     return _truncated(u, mean, (high - low) / (2 * _Z95), *_numbers(limits))
 
 
-def lognormal(
-    u: FloatArray, median: float, low: float, high: float, limits: Limits = (None, None)
-) -> FloatArray:
+def lognormal(u: FloatArray, median: float, low: float, high: float, limits: Limits = (None, None)) -> FloatArray:
     """Return quantiles of a lognormal with the ratio high / low between 95 and 5 %, cut to the limits."""
     least, most = _numbers(limits)
     scale = math.log(high / low) / (2 * _Z95)
@@ -72,14 +70,16 @@ def concentration(means: tuple[float, ...], width: float) -> float:
 
     wide = np.flatnonzero(excess(_CONCENTRATIONS) >= 0)
     if wide.size == 0:
-        msg = (
-            f"no beta distribution with mean {means[0]:g} has a 5-95 % range as wide as {width:g}; narrow it."
-        )
+        msg = f"no beta distribution with mean {means[0]:g} has a 5-95 % range as wide as {width:g}; narrow it."
         raise ParameterTableError(msg)
     if wide[0] == 0:
         return float(_CONCENTRATIONS[0])
-    ends = np.log(_CONCENTRATIONS[[wide[0], wide[0] - 1]])
-    return math.exp(brentq(lambda x: float(excess(np.exp([x]))[0]), *ends, xtol=1e-10))
+    wide_end, narrow_end = np.log(_CONCENTRATIONS[[wide[0], wide[0] - 1]]).tolist()
+
+    def mismatch(log_n: float) -> float:
+        return float(excess(np.exp([log_n]))[0])
+
+    return math.exp(cast("float", brentq(mismatch, wide_end, narrow_end, xtol=1e-10)))
 
 
 def _truncated(u: FloatArray, mean: float, scale: float, low: float, high: float) -> FloatArray:
