@@ -68,8 +68,7 @@ def compare(
         _check(name, "scenario", names)
     times = _times(ds, at)
     frames = [
-        _frame(part, shown, baseline, times, ds)
-        for part in (_part(ds, name) for name in outcome_names(ds, outcomes))
+        _frame(part, shown, baseline, times, ds) for part in (_part(ds, name) for name in outcome_names(ds, outcomes))
     ]
     frame = pd.concat(frames, ignore_index=True)
     frame.attrs["baseline"] = baseline
@@ -170,9 +169,7 @@ def outcome_names(ds: xr.Dataset, outcomes: Sequence[str] | None = None) -> list
         return [
             str(name)
             for name, data in ds.data_vars.items()
-            if str(name) not in NOT_OUTCOMES
-            and "scenario" in data.dims
-            and not str(name).startswith(PARAMETER)
+            if str(name) not in NOT_OUTCOMES and "scenario" in data.dims and not str(name).startswith(PARAMETER)
         ]
     for name in outcomes:
         _part(ds, name)
@@ -244,9 +241,7 @@ def _loaded(data: xr.DataArray, scenarios: Sequence[str]) -> np.ndarray:
     return data.sel(scenario=list(scenarios)).to_numpy().astype(np.float64)
 
 
-def _frame(
-    part: _Part, scenarios: list[str], baseline: str, times: np.ndarray, ds: xr.Dataset
-) -> pd.DataFrame:
+def _frame(part: _Part, scenarios: list[str], baseline: str, times: np.ndarray, ds: xr.Dataset) -> pd.DataFrame:
     """Return the rows of one outcome."""
     data = ds[part.variable]
     if part.element is not None:
@@ -294,8 +289,4 @@ def _at_times(data: xr.DataArray, times: np.ndarray) -> xr.DataArray:
     gap = np.where(right > left, saved[right] - saved[left], 1.0)
     share = xr.DataArray((times - saved[left]) / gap, dims="time")
     # at a saved time the share is 0 and both sides are the same value, so nothing undefined comes in
-    return (
-        (before + share.astype(data.dtype) * (after - before))
-        .assign_coords(time=times)
-        .assign_attrs(data.attrs)
-    )
+    return (before + share.astype(data.dtype) * (after - before)).assign_coords(time=times).assign_attrs(data.attrs)

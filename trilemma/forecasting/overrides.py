@@ -159,9 +159,7 @@ def check_limits(model: Model, overrides: Mapping[str, object], where: str) -> N
             continue
         for number in _numbers(value):
             if not row.low <= number <= row.high:
-                message = (
-                    f"{where}: the {row.role} '{name}' is {number:g}, allowed is {row.low:g} to {row.high:g}."
-                )
+                message = f"{where}: the {row.role} '{name}' is {number:g}, allowed is {row.low:g} to {row.high:g}."
                 raise ForecastFileError(message)
 
 

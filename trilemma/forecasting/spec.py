@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from trilemma.content import content_folders, find_forecast, find_model
 from trilemma.errors import ForecastFileError, list_names, unknown_name
 from trilemma.forecasting.overrides import ByElement, Override, by_element, check_limits, merge, written
+from trilemma.translation.ir import normalise
 from trilemma.translation.model import Model, load_model
 from trilemma.translation.toml_file import read_toml
 
@@ -132,9 +133,7 @@ def load_forecast(name_or_path: str | Path) -> Forecast:
     model = _load_model(table.model, path)
     _refuse_repeats(table.scenarios, f"{file}, 'scenarios'")
     if table.baseline not in table.scenarios:
-        error = unknown_name(
-            "scenario", table.baseline, table.scenarios, f"{file}, 'baseline' (one of 'scenarios')"
-        )
+        error = unknown_name("scenario", table.baseline, table.scenarios, f"{file}, 'baseline' (one of 'scenarios')")
         raise error
     _check_clock(table.horizon, model, f"{file}, 'horizon'")
     _check_design(table.design, model, f"{file}, 'design'")
@@ -150,7 +149,7 @@ def load_forecast(name_or_path: str | Path) -> Forecast:
         horizon=table.horizon,
         method=table.method,
     )
-    object.__setattr__(forecast, "_model", model)
+    forecast._model = model  # private attributes of a frozen pydantic model can be set
     return forecast
 
 
@@ -170,9 +169,7 @@ def _scenario_file(path: Path) -> Path:
     folders = [path.parent, *content_folders("forecasts")]
     files = [folder / SCENARIO_FILE for folder in folders if (folder / SCENARIO_FILE).is_file()]
     if not files:
-        message = (
-            f"{shown(path)}: there is no {SCENARIO_FILE} beside it; write one with a table for each scenario."
-        )
+        message = f"{shown(path)}: there is no {SCENARIO_FILE} beside it; write one with a table for each scenario."
         raise ForecastFileError(message)
     return files[0]
 
@@ -256,14 +253,13 @@ def resolve_outcomes(model: Model, names: list[str], where: str) -> tuple[str, .
     ForecastFileError
         If an outcome is named twice.
     """
-    derived = {name.lower(): name for name in model.derived}
+    derived = {normalise(name): name for name in model.derived}
     known = [*model.derived, *model.variables]
     found: list[str] = []
     for name in names:
-        base = name.partition("[")[0].strip()
-        if name.lower() in derived:
-            found.append(derived[name.lower()])
-        elif base.lower().replace("_", " ") in {variable.lower() for variable in model.variables}:
+        if normalise(name) in derived:
+            found.append(derived[normalise(name)])
+        elif normalise(name.partition("[")[0]) in model.nodes:
             found.append(model.resolve(name, where).label)
         else:
             error = unknown_name("outcome", name, known, where)
@@ -291,9 +287,7 @@ def _check_clock(horizon: Horizon, model: Model, where: str) -> None:
     for name, span in (("save_every", every), ("stop - start", stop - start)):
         steps = span / model.time_step
         if round(steps) < 1 or abs(steps - round(steps)) > ON_GRID * max(1, steps):
-            message = (
-                f"{where}: {name} is {span:g}, it must be a multiple of the model's step {model.time_step:g}."
-            )
+            message = f"{where}: {name} is {span:g}, it must be a multiple of the model's step {model.time_step:g}."
             raise ForecastFileError(message)
 
 
@@ -301,13 +295,9 @@ def _check_design(design: Design, model: Model, where: str) -> None:
     """Refuse a design that cannot be drawn for this model."""
     uncertain = model.parameters.uncertain
     if design.method == "central" and design.draws != 1:
-        message = (
-            f"{where}: method 'central' is one draw at the central values; set draws = 1, got {design.draws}."
-        )
+        message = f"{where}: method 'central' is one draw at the central values; set draws = 1, got {design.draws}."
     elif design.method != "central" and not uncertain:
-        message = (
-            f"{where}: model '{model.name}' has no parameter with a prior to draw; use method = 'central'."
-        )
+        message = f"{where}: model '{model.name}' has no parameter with a prior to draw; use method = 'central'."
     elif design.method == "sobol" and design.draws & (design.draws - 1):
         below = 1 << (design.draws.bit_length() - 1)
         example = f"such as {below} or {2 * below}, got {design.draws}"
@@ -326,8 +316,9 @@ def _validated(kind: type[Table], content: dict[str, Any], file: str, table: str
 
 
 def _sentence(kind: type[BaseModel], failure: ValidationError, file: str, table: str) -> ForecastFileError:
-    """Return pydantic's first mistake as one sentence with file and key."""
-    first = failure.errors(include_url=False)[0]
+    """Return one of pydantic's mistakes, a misspelt key first, as one sentence with file and key."""
+    errors = failure.errors(include_url=False)
+    first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     keys = [str(part) for part in first["loc"]]
     key = ".".join([table, *keys] if table else keys)
     if first["type"] == "missing":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -69,9 +70,7 @@ def _encode_names(header: xr.Dataset) -> xr.Dataset:
 
 def _decode_names(data: xr.Dataset) -> xr.Dataset:
     """Return a dataset with the original names."""
-    originals = {
-        str(name): str(data[name].attrs[ORIGINAL]) for name in data.variables if ORIGINAL in data[name].attrs
-    }
+    originals = {str(name): str(data[name].attrs[ORIGINAL]) for name in data.variables if ORIGINAL in data[name].attrs}
     restored = data.rename(originals)
     for name in originals.values():
         restored[name].attrs.pop(ORIGINAL, None)
@@ -114,8 +113,14 @@ def open_store(path: Path) -> xr.Dataset:
         )
         raise StoreError(message)
     data = _decode_names(data)
-    texts = {name: data[name].astype(object) for name in data.variables if data[name].dtype.kind in "TUO"}
-    return data.assign_coords({name: text for name, text in texts.items() if name in data.coords})
+    texts = {name: data[name].astype(object) for name in data.coords if data[name].dtype.kind in "TU"}
+    return data.assign_coords(texts)[_ordered(data)]
+
+
+def _ordered(data: xr.Dataset) -> list[str]:
+    """Return the outcomes in the order of the forecast, then the rest; Zarr lists names in no order."""
+    first = [name for name in json.loads(data.attrs.get("outcomes", "[]")) if name in data.data_vars]
+    return [*first, *(str(name) for name in data.data_vars if name not in first)]
 
 
 # ------------------------------------------------------------------------------------------- writing
@@ -162,9 +167,7 @@ def create(folder: Path, header: xr.Dataset, outcomes: Mapping[str, xr.Variable]
     return Writer(folder, arrays)
 
 
-def _array(
-    group: zarr.Group, name: str, sample: xr.Variable, header: xr.Dataset, draw_block: int
-) -> zarr.Array[Any]:
+def _array(group: zarr.Group, name: str, sample: xr.Variable, header: xr.Dataset, draw_block: int) -> zarr.Array[Any]:
     """Make the empty array of one outcome."""
     own = [str(dim) for dim in sample.dims if dim != "run"]
     dims = ["scenario", "draw", *own]
@@ -236,7 +239,8 @@ def _swap(building: Path, target: Path) -> None:
             (previous / target.name).rename(target)
         raise
     finally:
-        shutil.rmtree(previous, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(previous, ignore_errors=True)
 
 
 def _hidden(target: Path, purpose: str) -> Iterator[Path]:
@@ -244,9 +248,7 @@ def _hidden(target: Path, purpose: str) -> Iterator[Path]:
     if not target.parent.is_dir():
         return
     for path in sorted(target.parent.glob(f".{target.name}.{purpose}-*")):
-        host, _, rest = (
-            path.name.removeprefix(f".{target.name}.{purpose}-").rpartition("-")[0].rpartition("-")
-        )
+        host, _, rest = path.name.removeprefix(f".{target.name}.{purpose}-").rpartition("-")[0].rpartition("-")
         if host == socket.gethostname() and rest.isdigit() and not _is_running(int(rest)):
             yield path
 

@@ -122,9 +122,7 @@ def _task(forecast: Forecast, model: Model, stored: xr.Dataset | None) -> _Task:
     old = {} if stored is None else json.loads(stored.attrs["scenarios"])
     places = {name: i for i, name in enumerate(old)}
     keys = scenario_keys(forecast, model)
-    kept = {
-        i: places[name] for i, (name, key) in enumerate(keys.items()) if old.get(name, {}).get("key") == key
-    }
+    kept = {i: places[name] for i, (name, key) in enumerate(keys.items()) if old.get(name, {}).get("key") == key}
     return _Task(
         forecast=forecast,
         model=model,
@@ -148,9 +146,7 @@ def scenario_keys(forecast: Forecast, model: Model) -> dict[str, str]:
         "derived": {name: [o.expression.text, o.unit, o.sentence] for name, o in used.items()},
         "program": _program_hash(),
     }
-    return {
-        s.name: digest({**shared, "overrides": s.overrides, "initial": s.initial}) for s in forecast.scenarios
-    }
+    return {s.name: digest({**shared, "overrides": s.overrides, "initial": s.initial}) for s in forecast.scenarios}
 
 
 @lru_cache(maxsize=1)
@@ -195,9 +191,7 @@ def _fill(folder: Path, task: _Task, attrs: Mapping[str, Any], progress: Progres
         writer.finish(undefined)
 
 
-def _segments(
-    task: _Task, block: int, progress: Progress | None
-) -> Iterator[tuple[runs.Segment, xr.Dataset]]:
+def _segments(task: _Task, block: int, progress: Progress | None) -> Iterator[tuple[runs.Segment, xr.Dataset]]:
     """Yield the results of every scenario and block of draws on (run, ...): run first, then copied."""
     draws = task.forecast.design.draws
     missing = [i for i in range(len(task.forecast.scenarios)) if i not in task.kept]
@@ -268,9 +262,7 @@ def _header(task: _Task, data: xr.Dataset, attrs: Mapping[str, Any]) -> xr.Datas
     }
     coords |= {str(dim): data[dim].variable for dim in data.dims if dim != "run" and dim in data.coords}
     origin = {
-        "versions": json.dumps(
-            {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
-        ),
+        "versions": json.dumps({"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}),
         "command": _command(forecast),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -298,6 +290,7 @@ def _attributes(forecast: Forecast, model: Model) -> dict[str, Any]:
         "baseline": forecast.baseline,
         "method": forecast.method,
         "time_step": model.time_step,
+        "outcomes": json.dumps(forecast.outcomes, ensure_ascii=False),
         "scenarios": json.dumps(scenarios, ensure_ascii=False),
     }
 
