@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,12 +40,10 @@ def results() -> xr.Dataset:
     )
 
 
-def row(frame: pd.DataFrame, **where: object) -> pd.Series:
-    found = frame
-    for column, value in where.items():
-        found = found[found[column] == value]
+def row(frame: pd.DataFrame, **where: object) -> Any:  # noqa: ANN401 - a row of mixed types
+    found = [row for row in frame.to_dict("records") if all(row[name] == value for name, value in where.items())]
     assert len(found) == 1
-    return found.iloc[0]
+    return pd.Series(found[0])
 
 
 def test_the_table_is_tidy_with_the_promised_columns(results: xr.Dataset) -> None:

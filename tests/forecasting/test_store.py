@@ -150,7 +150,7 @@ def dead_process() -> int:
 def test_litter_of_a_dead_process_is_cleared_and_a_lost_store_comes_back(tmp_path: Path) -> None:
     target = tmp_path / "trial.zarr"
     write(target, ["Fleet"])
-    mine = store._prefix(target, "building")
+    mine = store.hidden_prefix(target, "building")
     dead = mine.replace(f"-{os.getpid()}-", f"-{dead_process()}-")
     (tmp_path / f"{dead}abc").mkdir()
     (tmp_path / f"{mine}abc").mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,9 +65,7 @@ def test_what_has_no_value_is_nan_and_never_infinite(text: str) -> None:
 
 
 def test_names_hold_spaces_elements_and_ranges() -> None:
-    parsed = parse_expression(
-        'price per H100e * "R&D, total" - sum(Fleet[actor!]) / Fleet[US] + Grid[US, EUV]'
-    )
+    parsed = parse_expression('price per H100e * "R&D, total" - sum(Fleet[actor!]) / Fleet[US] + Grid[US, EUV]')
     assert parsed.names == {
         ("price per H100e", None),
         ("R&D, total", None),
@@ -174,16 +173,14 @@ def test_values_and_gradients_under_jax_agree_with_numpy() -> None:
     parsed = parse_expression(text)
     with jax.enable_x64(True):
 
-        def outcome(scale: object) -> object:
+        def outcome(scale: Any) -> Any:  # noqa: ANN401 - a traced number
             a = Labelled((), scale * jax.numpy.asarray(column(*(TIMES - 2020))))
             b = Labelled((), jax.numpy.asarray(column(*(0.8 * (TIMES - 2020)))))
             return evaluate(parsed, lookup({"a": a, "b": b}), TIMES).values[5, 0]
 
         found, slope = jax.jit(jax.value_and_grad(outcome))(1.0)
         up, down = outcome(1 + 1e-6), outcome(1 - 1e-6)
-    plain = value(
-        text, a=Labelled((), column(*(TIMES - 2020))), b=Labelled((), column(*(0.8 * (TIMES - 2020))))
-    )
+    plain = value(text, a=Labelled((), column(*(TIMES - 2020))), b=Labelled((), column(*(0.8 * (TIMES - 2020)))))
     assert float(found) == pytest.approx(plain[5, 0], rel=1e-12)
     assert float(slope) == pytest.approx(float(up - down) / 2e-6, rel=1e-6)  # central differences: 1e-9
 
@@ -224,9 +221,7 @@ def test_nothing_is_run_as_python() -> None:
 def test_outcomes_file_round_trip(tmp_path: Path) -> None:
     file = tmp_path / "outcomes.toml"
     assert read_outcomes(file) == {}
-    file.write_text(
-        '["exact lag"]\nexpression = "lag_months(F[US], F[CN])"\nunit = "Month"\nsentence = "By months."\n'
-    )
+    file.write_text('["exact lag"]\nexpression = "lag_months(F[US], F[CN])"\nunit = "Month"\nsentence = "By months."\n')
     outcome = read_outcomes(file)["exact lag"]
     assert (outcome.unit, outcome.sentence) == ("Month", "By months.")
     assert outcome.expression.names == {("F", "US"), ("F", "CN")}

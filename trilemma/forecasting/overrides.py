@@ -92,11 +92,11 @@ def _series(value: dict[str, Any], where: str) -> Series:
         if key not in SERIES_KEYS:
             error = unknown_name("key", key, sorted(SERIES_KEYS), where)
             raise error
-    lists = [value.get("time"), value.get("value")]
-    if not all(isinstance(items, list) and items for items in lists) or len(lists[0]) != len(lists[1]):
+    lists: list[list[Any]] = [items for items in value.values() if isinstance(items, list) and items]
+    if len(lists) != len(SERIES_KEYS) or len(lists[0]) != len(lists[1]):
         message = f"{where}: a series needs 'time' and 'value', two lists of the same length."
         raise ForecastFileError(message)
-    time, values = ([_number(item, where) for item in items] for items in lists)
+    time, values = ([_number(item, where) for item in value[key]] for key in ("time", "value"))
     if any(later <= earlier for earlier, later in zip(time, time[1:], strict=False)):
         message = f"{where}: the times of a series must rise, got {time}."
         raise ForecastFileError(message)
@@ -120,7 +120,7 @@ def written(model: Model, overrides: ByElement) -> dict[str, Override]:
             found[name] = elements[WHOLE]
             continue
         spread = _spread(model.resolve(name).variable, elements)
-        numbers = {element: value for element, value in spread.items() if not isinstance(value, dict)}
+        numbers: dict[str, float] = {element: value for element, value in spread.items() if not isinstance(value, dict)}
         if numbers:
             found[name] = numbers
         found |= {f"{name}[{element}]": value for element, value in spread.items() if isinstance(value, dict)}

@@ -80,6 +80,12 @@ class Forecast(BaseModel):
         """The SHA-256 of the canonical JSON of everything above."""
         return digest(self.model_dump(mode="json"))
 
+    def with_model(self, model: Model) -> Forecast:
+        """Return this forecast holding its loaded model, so that it is not parsed twice."""
+        copy = self.model_copy()
+        copy._model = model
+        return copy
+
     def load_model(self) -> Model:
         """Return the model as it was when this forecast was loaded."""
         return self._model if self._model is not None else load_model(self.model)
@@ -149,8 +155,7 @@ def load_forecast(name_or_path: str | Path) -> Forecast:
         horizon=table.horizon,
         method=table.method,
     )
-    forecast._model = model  # private attributes of a frozen pydantic model can be set
-    return forecast
+    return forecast.with_model(model)
 
 
 def shown(path: Path) -> str:

@@ -17,7 +17,7 @@ import shutil
 import socket
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,9 @@ def open_store(path: Path) -> xr.Dataset:
         message = f"there are no results of '{path.stem}' yet: run 'trilemma sweep {path.stem}' first."
         raise StoreError(message)
     try:
-        data = xr.open_zarr(path, chunks=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a foreign store brings warnings; one sentence is enough
+            data = xr.open_zarr(path, chunks=None)
         data.attrs["format"]  # noqa: B018 - a foreign store lacks it
     except Exception as error:
         message = (
@@ -188,7 +190,7 @@ def _array(group: zarr.Group, name: str, sample: xr.Variable, header: xr.Dataset
 
 
 @contextmanager
-def replacing(target: Path, needed: int) -> Iterator[Path]:
+def replacing(target: Path, needed: int) -> Generator[Path]:
     """Give an empty folder that takes the place of `target` when the block ends without an error.
 
     Parameters
@@ -207,7 +209,7 @@ def replacing(target: Path, needed: int) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_litter(target)
         _check_space(target.parent, needed)
-        building = Path(tempfile.mkdtemp(prefix=_prefix(target, "building"), dir=target.parent))
+        building = Path(tempfile.mkdtemp(prefix=hidden_prefix(target, "building"), dir=target.parent))
     except OSError as error:
         raise _write_error(error, target, needed) from error
     try:
@@ -219,7 +221,7 @@ def replacing(target: Path, needed: int) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _prefix(target: Path, purpose: str) -> str:
+def hidden_prefix(target: Path, purpose: str) -> str:
     """Return how hidden folders of this process beside a store are called."""
     return f".{target.name}.{purpose}-{socket.gethostname()}-{os.getpid()}-"
 
@@ -230,7 +232,7 @@ def _swap(building: Path, target: Path) -> None:
     if not target.exists():
         building.rename(target)
         return
-    previous = Path(tempfile.mkdtemp(prefix=_prefix(target, "previous"), dir=target.parent))
+    previous = Path(tempfile.mkdtemp(prefix=hidden_prefix(target, "previous"), dir=target.parent))
     try:
         target.rename(previous / target.name)
         building.rename(target)

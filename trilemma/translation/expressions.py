@@ -207,9 +207,7 @@ def parse_expression(text: str, where: str = "") -> Expression:
         parser.fail("an operator or the end")
     loose = [marker for node in _unreduced(tree) for marker in node.elements if marker.endswith("!")]
     if loose:
-        message = (
-            f"{parser.place}: '{loose[0]}' has no sum, min or max around it; write sum(...) or drop the '!'."
-        )
+        message = f"{parser.place}: '{loose[0]}' has no sum, min or max around it; write sum(...) or drop the '!'."
         raise ModelFileError(message)
     return Expression(text, tree, where)
 
@@ -246,10 +244,15 @@ class _Parser:
         token, self.token = self.token, next(self._tokens)
         return token
 
+    def accept(self, symbol: str) -> bool:
+        found = self.token.kind == "symbol" and self.token.text == symbol
+        if found:
+            self.advance()
+        return found
+
     def take(self, symbol: str) -> None:
-        if self.token.text != symbol or self.token.kind != "symbol":
+        if not self.accept(symbol):
             self.fail(f"'{symbol}'")
-        self.advance()
 
     def expression(self, binding: int) -> Node:
         """Parse what binds tighter than `binding`."""
@@ -268,12 +271,10 @@ class _Parser:
         if token.kind == "name":
             self.advance()
             return self.call(token) if self.token.text == "(" else self.reference(token)
-        if token.text == "-" and token.kind == "symbol":
-            self.advance()
+        if self.accept("-"):
             operand = self.expression(_NEGATION)
             return Number(-operand.value) if isinstance(operand, Number) else Call("negative", (operand,))
-        if token.text == "(" and token.kind == "symbol":
-            self.advance()
+        if self.accept("("):
             inner = self.expression(0)
             self.take(")")
             return inner
@@ -281,18 +282,18 @@ class _Parser:
 
     def reference(self, token: _Token) -> Reference:
         elements: list[str] = []
-        if self.token.text == "[":
-            while self.token.text in ("[", ","):
-                self.advance()
-                if self.token.kind not in ("name", "number"):
-                    self.fail("an element or a range")
-                element = self.advance().text.strip('"')
-                if self.token.text == "!":
-                    self.advance()
-                    element += "!"
-                elements.append(element)
+        if self.accept("["):
+            elements.append(self.element())
+            while self.accept(","):
+                elements.append(self.element())
             self.take("]")
         return Reference(token.text.strip('"'), tuple(elements))
+
+    def element(self) -> str:
+        if self.token.kind not in ("name", "number"):
+            self.fail("an element or a range")
+        name = self.advance().text.strip('"')
+        return f"{name}!" if self.accept("!") else name
 
     def call(self, token: _Token) -> Node:
         function = token.text.lower()
@@ -300,9 +301,9 @@ class _Parser:
             where = f"{self.place} at position {token.start}"
             error = unknown_name("function", token.text, _ARGUMENTS, where)
             raise error
-        arguments: list[Node] = []
-        while self.token.text in ("(", ","):
-            self.advance()
+        self.take("(")
+        arguments = [self.expression(0)]
+        while self.accept(","):
             arguments.append(self.expression(0))
         self.take(")")
         self.check(token, function, arguments)
@@ -388,9 +389,7 @@ def _evaluate(node: Node, lookup: Lookup, times: np.ndarray) -> Labelled:
     if node.function == "annual":
         return Labelled(first.dims, annual_means(first.values, times))
     if _reduces(node):
-        marked = {
-            e.removesuffix("!") for r in _unreduced(node.arguments[0]) for e in r.elements if e[-1] == "!"
-        }
+        marked = {e.removesuffix("!") for r in _unreduced(node.arguments[0]) for e in r.elements if e[-1] == "!"}
         return reduce_ranges(node.function, first, marked)
     dims, arrays = align([first, *(_evaluate(argument, lookup, times) for argument in node.arguments[1:])])
     if node.function == "lag_months":
