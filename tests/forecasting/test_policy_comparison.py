@@ -20,6 +20,7 @@ ACT_ON_THE_PAST = {
     "hardware_only",
     "full_stack_tight",
     "indigenous_breakthrough",
+    "investment_bust",  # the weight of confidence counts as soon as confidence moves, from 2026 on
 }
 
 
