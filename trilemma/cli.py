@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from trilemma import __version__, content
-from trilemma.errors import OverrideError, TrilemmaError
+from trilemma.errors import OverrideError, TrilemmaError, TrilemmaWarning
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -257,7 +257,13 @@ def _assigned(assignments: list[str]) -> dict[str, float]:
 
 
 def _listed(text: str | None) -> list[str] | None:
-    """Split a comma-separated option; commas inside brackets do not count."""
+    """Split a comma-separated option; commas inside brackets do not count.
+
+    Raises
+    ------
+    TrilemmaError
+        If it names nothing.
+    """
     if text is None:
         return None
     parts, depth = [""], 0
@@ -267,7 +273,11 @@ def _listed(text: str | None) -> list[str] | None:
             parts.append("")
         else:
             parts[-1] += char
-    return [part.strip() for part in parts if part.strip()]
+    names = [part.strip() for part in parts if part.strip()]
+    if not names:
+        message = f"the list '{text}' names nothing: give names separated by commas, or leave the option out for all."
+        raise TrilemmaError(message)
+    return names
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -310,7 +320,8 @@ def _progress(title: str) -> Generator[Callable[[int, int, str], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None)
 
         def update(done: int, total: int, label: str) -> None:
@@ -325,11 +336,17 @@ def _fail(message: str, status: int) -> NoReturn:
     raise SystemExit(status)
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *_args: object, **_kwargs: object) -> None:
+    """Print our own warnings as one line on standard error; those of libraries are not for the user."""
+    if issubclass(category, TrilemmaWarning):
+        typer.echo(f"trilemma: warning: {message}", err=True)
+
+
 def main() -> None:
     """Run the command line; a user's mistake becomes one sentence and exit status 2, Ctrl-C becomes 130."""
     import warnings
 
-    warnings.showwarning = lambda message, *_args, **_kwargs: typer.echo(f"trilemma: warning: {message}", err=True)
+    warnings.showwarning = _show_warning
     try:
         app()
     except TrilemmaError as error:

@@ -62,6 +62,8 @@ def list_names(names: Iterable[str], conjunction: str = "or") -> str:
 def near_names(name: str, known: Iterable[str], n: int = 5) -> str:
     """Return "did you mean ...?" for the known names nearest to `name`; list all when they are few."""
     candidates = list(dict.fromkeys(known))
+    if not candidates:
+        return "there are none."
     lowered = {candidate.lower(): candidate for candidate in reversed(candidates)}
     wanted = name.lower()
     near = [lowered[match] for match in get_close_matches(wanted, lowered, n=n, cutoff=0.5)]
@@ -70,7 +72,7 @@ def near_names(name: str, known: Iterable[str], n: int = 5) -> str:
     near += [c for c in holding if c not in near]
     if near:
         return f"did you mean {list_names(near[:n])}?"
-    if 0 < len(candidates) <= 20:
+    if len(candidates) <= 20:
         return f"known are {list_names(candidates, 'and')}."
     return f"none of the {len(candidates)} known names is near it."
 

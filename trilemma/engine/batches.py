@@ -88,11 +88,11 @@ def _call(program: Program, inputs: Inputs, where: np.ndarray, runs: int) -> Out
 
 def _joined(parts: list[Outputs], runs: int) -> Outputs:
     """Put the chunks end to end and drop the filling."""
-    keys = parts[0][0]
+    size = len(parts[0][1])
     outcomes = {
-        key: parts[0][0][key]
-        if parts[0][0][key].shape[-1] == 1
+        key: first  # one value for all runs, unless a chunk is one run
+        if first.shape[-1] == 1 < size
         else np.concatenate([outcome[key] for outcome, _ in parts], axis=-1)[..., :runs]
-        for key in keys
+        for key, first in parts[0][0].items()
     }
     return outcomes, np.concatenate([finite for _, finite in parts])[:runs]

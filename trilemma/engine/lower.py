@@ -271,7 +271,7 @@ class _Evaluation:
             return Value(axes, OF_TIME[function](self.now, *arrays))
         if function in REDUCTIONS:
             value = self.value(arguments[0])
-            marked = _marked(arguments[0], bound_by=REDUCTIONS)
+            marked = ir.free_marks(arguments[0])
             reduced = tuple(i for i, axis in enumerate(value.axes) if axis in marked)
             kept = tuple(axis for axis in value.axes if axis not in marked)
             return Value(kept, REDUCTIONS[function](value.array, reduced) if reduced else value.array)
@@ -285,16 +285,6 @@ def _literal(node: ir.Expression) -> float | None:
     if isinstance(node, ir.Operation) and node.operator == "negative" and isinstance(node.operands[0], ir.Number):
         return -node.operands[0].value
     return None
-
-
-def _marked(node: ir.Expression, bound_by: Mapping[str, object]) -> frozenset[str]:
-    """Return the reduced axes of an expression that no inner reduction has taken."""
-    if isinstance(node, ir.Reference):
-        return frozenset(s.lower() for s in node.subscripts if s.endswith("!"))
-    if isinstance(node, ir.Call) and node.function in bound_by:
-        return frozenset()
-    inner = (_marked(child, bound_by) for child in ir.children(node))
-    return frozenset(axis for axes in inner for axis in axes)
 
 
 def unsupported_function(model: Model, node: Node, function: str) -> UnsupportedError:

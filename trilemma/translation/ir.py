@@ -145,6 +145,18 @@ def walk(node: Expression) -> Iterator[Expression]:
         stack.extend(children(node))
 
 
+def free_marks(node: Expression) -> frozenset[str]:
+    """Return the ranges with "!" (lower case) of an expression that no reduction inside it binds."""
+    if isinstance(node, Reference):
+        return frozenset(s.lower() for s in node.subscripts if s.endswith("!"))
+    if isinstance(node, Call) and node.function in REDUCTIONS:
+        return frozenset()
+    return frozenset(mark for child in children(node) for mark in free_marks(child))
+
+
+REDUCTIONS = frozenset({"sum", "prod", "vmax", "vmin"})
+"""Functions that reduce the ranges marked with "!" in their argument."""
+
 _NODES = (Number, Array, Reference, Operation, Call, Table, Integral)
 
 

@@ -63,7 +63,7 @@ def order(model: Model, targets: Iterable[Node], needs: Callable[[Node], Iterabl
     while waiting:
         node = waiting.pop()
         if node not in graph:
-            graph[node] = tuple(needs(node))
+            graph[node] = tuple(sorted(needs(node)))  # one order in every process: compiled programs are cached by it
             waiting.extend(graph[node])
     try:
         return tuple(TopologicalSorter(graph).static_order())

@@ -1,16 +1,17 @@
 """Reads Vensim and XMILE files with PySD's translator and returns our representation; the only place that knows PySD.
 
 Definitions are parsed one by one, so that an error names the variable, the construct and the line. PySD's translator
-calls `eval` on pieces of the file's text; it is given `ast.literal_eval` here, which accepts literals only, so that a
-model file from a stranger cannot run code.
+calls `eval` on pieces of the file's text; it is given a reader of literals instead, so that a model file from a
+stranger cannot run code.
 """
 
 from __future__ import annotations
 
+import ast
 import warnings
-from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,39 @@ VENSIM_NAMES = {
 
 _Rule = Callable[..., tuple[ir.Expression, ir.Expression]]
 
-setattr(vensim_element, "eval", literal_eval)  # noqa: B010 - the module declares no such name
+
+def _literal(text: str) -> Any:  # noqa: ANN401
+    """Return the value of a literal, or of a sum of numbers such as "7-2-1"; stands in for `eval` inside PySD.
+
+    Raises
+    ------
+    ValueError
+        If the text is anything else.
+    """
+    return _literal_value(ast.parse(text.strip(), mode="eval").body)
+
+
+def _literal_value(node: ast.expr) -> Any:  # noqa: ANN401
+    """Return the value of a parsed literal."""
+    match node:
+        case ast.Constant(int() | float() | str() as value):
+            return value
+        case ast.Tuple(elts) | ast.List(elts):
+            return tuple(_literal_value(part) for part in elts)
+        case ast.UnaryOp(ast.USub(), operand):
+            return -_literal_value(operand)
+        case ast.UnaryOp(ast.UAdd(), operand):
+            return +_literal_value(operand)
+        case ast.BinOp(left, ast.Add(), right):
+            return _literal_value(left) + _literal_value(right)
+        case ast.BinOp(left, ast.Sub(), right):
+            return _literal_value(left) - _literal_value(right)
+        case _:
+            message = "not a literal"
+            raise ValueError(message)
+
+
+setattr(vensim_element, "eval", _literal)  # noqa: B010 - the module declares no such name
 
 
 @dataclass(frozen=True)
@@ -300,61 +333,63 @@ class _Scope:
         self.line = line
         self.axes = tuple(s for s in subscripts if s.lower() in reader.lower_ranges)
 
-    def definition(self, ast: object) -> ir.Expression:
+    def definition(self, tree: object) -> ir.Expression:
         """Translate the right-hand side; a stock is allowed here alone."""
-        if isinstance(ast, np.ndarray):
-            return ir.Array(tuple(float(v) for v in ast.ravel()), tuple(int(n) for n in ast.shape))
-        if isinstance(ast, ae.IntegStructure):
-            if ast.non_negative:
+        if isinstance(tree, np.ndarray):
+            return ir.Array(tuple(float(v) for v in tree.ravel()), tuple(int(n) for n in tree.shape))
+        if isinstance(tree, ae.IntegStructure):
+            if tree.non_negative:
                 raise self.unsupported("a non-negative stock")
-            return ir.Integral(self.expression(ast.flow), self.expression(ast.initial))
-        return self.expression(ast)
+            return ir.Integral(self.expression(tree.flow), self.expression(tree.initial))
+        return self.expression(tree)
 
-    def expression(self, ast: object) -> ir.Expression:
+    def expression(self, tree: object) -> ir.Expression:
         """Translate an expression."""
-        match ast:
+        match tree:
             case bool() | int() | float() | np.floating() | np.integer():
-                return ir.Number(float(ast))
+                return ir.Number(float(tree))
             case ae.ReferenceStructure():
-                subscripts = ast.subscripts.subscripts if ast.subscripts else ()
-                return ir.Reference(ir.normalise(ast.reference), tuple(s.replace(" !", "!") for s in subscripts))
+                subscripts = tree.subscripts.subscripts if tree.subscripts else ()
+                return ir.Reference(ir.normalise(tree.reference), tuple(s.replace(" !", "!") for s in subscripts))
             case ae.ArithmeticStructure() | ae.LogicStructure():
-                return self._operation(ast)
+                return self._operation(tree)
             case ae.CallStructure():
-                return self._call(ast)
+                return self._call(tree)
             case ae.InlineLookupsStructure():
-                return self.table(self.expression(ast.argument), ast.lookups)
+                return self.table(self.expression(tree.argument), tree.lookups)
             case ae.GameStructure():
-                return self.expression(ast.expression)
+                return self.expression(tree.expression)
             case ae.InitialStructure():
-                return self._hidden(lambda _, x: (ir.Number(0.0), x), self.expression(ast.initial))
+                return self._hidden(lambda _, x: (ir.Number(0.0), x), self.expression(tree.initial))
             case ae.SmoothStructure():
-                return self._smooth(ast, int(ast.order))
+                return self._smooth(tree, int(tree.order))
             case ae.DelayStructure():
-                return self._delay(ast, int(ast.order))
+                return self._delay(tree, int(tree.order))
             case ae.IntegStructure():
                 raise self.unsupported("INTEG inside an expression")
             case np.ndarray():
                 raise self.unsupported("an array inside an expression")
             case _:
-                kind = type(ast).__name__
+                kind = type(tree).__name__
                 raise self.unsupported(VENSIM_NAMES.get(kind, kind))
 
-    def _operation(self, ast: ae.ArithmeticStructure | ae.LogicStructure) -> ir.Expression:
-        """Translate operators: several of one precedence are left-associative."""
-        operands = [self.expression(a) for a in ast.arguments]
-        operators = [OPERATORS.get(str(op).upper(), str(op)) for op in ast.operators]
+    def _operation(self, tree: ae.ArithmeticStructure | ae.LogicStructure) -> ir.Expression:
+        """Translate operators: several of one precedence are left-associative, but for powers."""
+        operands = [self.expression(a) for a in tree.arguments]
+        operators = [OPERATORS.get(str(op).upper(), str(op)) for op in tree.operators]
         if len(operands) == 1:
             return ir.Operation(operators[0], tuple(operands))
+        if operators[0] == "^":  # a^b^c is a^(b^c)
+            return reduce(lambda power, base: ir.Operation("^", (base, power)), reversed(operands))
         result = operands[0]
         for operator, operand in zip(operators, operands[1:], strict=True):
             result = ir.Operation(operator, (result, operand))
         return result
 
-    def _call(self, ast: ae.CallStructure) -> ir.Expression:
+    def _call(self, tree: ae.CallStructure) -> ir.Expression:
         """Translate a function, or a named lookup applied to its argument."""
-        key = ir.normalise(ast.function.reference)
-        arguments = tuple(self.expression(a) for a in ast.arguments)
+        key = ir.normalise(tree.function.reference)
+        arguments = tuple(self.expression(a) for a in tree.arguments)
         if key in self.reader.lookups:
             return self.table(arguments[0], self.reader.lookups[key])
         return ir.Call(key, arguments)
@@ -368,20 +403,20 @@ class _Scope:
             raise self.unsupported("a lookup whose x values do not increase")
         return ir.Table(argument, x, y)
 
-    def _smooth(self, ast: ae.SmoothStructure, order: int) -> ir.Expression:
+    def _smooth(self, tree: ae.SmoothStructure, order: int) -> ir.Expression:
         """Write SMOOTH of order n out as n stocks in a row, each adjusting to the one before."""
-        level = self.expression(ast.input)
-        time = _divided(self.expression(ast.smooth_time), order)
-        initial = self.expression(ast.initial)
+        level = self.expression(tree.input)
+        time = _divided(self.expression(tree.smooth_time), order)
+        initial = self.expression(tree.initial)
         for _ in range(order):
             level = self._hidden(lambda own, x, t, x0: (_op("/", _op("-", x, own), t), x0), level, time, initial)
         return level
 
-    def _delay(self, ast: ae.DelayStructure, order: int) -> ir.Expression:
+    def _delay(self, tree: ae.DelayStructure, order: int) -> ir.Expression:
         """Write DELAY of order n out as n stocks in a row, each draining into the next."""
-        rate = self.expression(ast.input)
-        time = _divided(self.expression(ast.delay_time), order)
-        initial = self.expression(ast.initial)
+        rate = self.expression(tree.input)
+        time = _divided(self.expression(tree.delay_time), order)
+        initial = self.expression(tree.initial)
         for _ in range(order):
             stock = self._hidden(
                 lambda own, x, t, x0: (_op("-", x, _op("/", own, t)), _op("*", x0, t)), rate, time, initial
@@ -392,7 +427,7 @@ class _Scope:
     def _hidden(self, rule: _Rule, *parts: ir.Expression) -> ir.Reference:
         """Add a hidden stock over the axes that its parts use; `rule` returns its net flow and initial value."""
         used = {s.lower() for part in parts for node in ir.walk(part) for s in getattr(node, "subscripts", ())}
-        reduced = sorted(s for s in used if s.endswith("!"))
+        reduced = sorted({mark for part in parts for mark in ir.free_marks(part)})
         kept = [a for a in self.axes if a.lower() in used]
         axes = tuple(kept + [s.removesuffix("!") for s in reduced])
         key = f"{ir.normalise(self.name)}|{len(self.reader.hidden) + 1}"
@@ -424,13 +459,13 @@ def _divided(expression: ir.Expression, order: int) -> ir.Expression:
 
 
 def _without_marks(node: ir.Expression) -> ir.Expression:
-    """Return an expression whose reduced ranges are plain ranges: inside a hidden stock they are its own axes."""
+    """Return an expression whose free reduced ranges are plain: inside a hidden stock they are its own axes."""
     match node:
         case ir.Reference():
             return replace(node, subscripts=tuple(s.removesuffix("!") for s in node.subscripts))
         case ir.Operation():
             return replace(node, operands=tuple(_without_marks(o) for o in node.operands))
-        case ir.Call():
+        case ir.Call() if node.function not in ir.REDUCTIONS:
             return replace(node, arguments=tuple(_without_marks(a) for a in node.arguments))
         case ir.Table():
             return replace(node, argument=_without_marks(node.argument))
