@@ -31,10 +31,9 @@ from trilemma.reporting.style import (
 )
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    import xarray as xr
 
 COLUMNS = 3
 
@@ -180,13 +179,11 @@ def driver_chart(
     rows = math.ceil(len(outcomes) / columns)
     figure = new_figure(0.7 + rows * (0.75 + 0.2 * top))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
-    ranked = [
-        rank_correlation(data, name, year=year, scenario=scenario, baseline=baseline) for name in outcomes
-    ]
+    ranked = [rank_correlation(data, name, year=year, scenario=scenario, baseline=baseline) for name in outcomes]
     for axes, outcome, series in zip(grid.flat, outcomes, ranked, strict=False):
         _tornado(axes, series.iloc[:top].to_dict())
         label = outcome_label(data, outcome)
-        panel_title(axes, wording.driver_panel(label.text, year, paired=baseline is not None), width=44)
+        panel_title(axes, wording.driver_panel(label, year, paired=baseline is not None), width=30)
         axes.set_xlabel("Rank correlation (no unit, −1 to 1)")
     for axes in grid.flat[len(outcomes) :]:
         axes.set_visible(False)
@@ -240,16 +237,14 @@ def _interval(axes: Axes, position: int, band: Sequence[float], *, clear: bool) 
 def _tornado(axes: Axes, values: dict[str, float]) -> None:
     """Draw signed bars with their values written beside them; falling ones are hatched."""
     names = list(values)
-    sns.barplot(
-        x=list(values.values()), y=names, ax=axes, color=BLUE_BAND, edgecolor=BLUE, linewidth=0.8, width=0.7
-    )
-    for bar, value in zip(axes.patches, values.values(), strict=False):
+    sns.barplot(x=list(values.values()), y=names, ax=axes, color=BLUE_BAND, edgecolor=BLUE, linewidth=0.8, width=0.7)
+    for position, (bar, value) in enumerate(zip(axes.patches, values.values(), strict=False)):
         if value < 0:
             bar.set(facecolor="white", edgecolor=ORANGE, hatch="////")
         offset = 3 if value >= 0 else -3
         axes.annotate(
             signed(value, 2),
-            xy=(value, bar.get_y() + bar.get_height() / 2),
+            xy=(value, position),
             xytext=(offset, 0),
             textcoords="offset points",
             va="center",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LABEL_FILE = "labels.toml"
-LABEL_KEYS = ("label", "unit", "scale", "difference_unit", "about")
+LABEL_KEYS = ("label", "unit", "scale", "difference_unit", "about", "phrase")
 CORE_DIMS = ("scenario", "draw", "time")
 
 
@@ -34,6 +34,7 @@ class Label:
     scale: float = 1.0
     difference_unit: str = ""
     about: str = ""
+    phrase: str = ""
 
     @property
     def axis(self) -> str:
@@ -96,6 +97,7 @@ def label(name: str, unit: str = "") -> Label:
         scale=float(entry.get("scale", 1.0)),
         difference_unit=entry.get("difference_unit", shown),
         about=entry.get("about", ""),
+        phrase=entry.get("phrase", text),
     )
 
 

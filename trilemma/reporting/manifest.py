@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from trilemma.errors import ReportError
-from trilemma.reporting.blocks import NUMBERS_ID
 from trilemma.reporting.labels import label_files
+from trilemma.reporting.provenance import NUMBERS_ID
 
 VOLATILE = ("created", "command", "versions")
 RENDERER = Path(__file__).parent
-RELATIVE = (
-    1e-3  # tables show three digits; stored values are float32 and vary in the last digits between machines
-)
+RELATIVE = 1e-3  # tables show three digits; stored values are float32 and vary in the last digits between machines
 ABSOLUTE = 1e-6
 RANK = 5e-3  # a rank correlation moves when two nearly equal draws change places
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 
 MINUS = "\u2212"
-NARROW = "\u202f"
 MISSING = "n/a"
 
 
@@ -29,7 +28,7 @@ def number(value: float, places: int | None = None) -> str:
     if not math.isfinite(value):
         return MISSING
     places = decimals([value]) if places is None else places
-    text = f"{abs(value):,.{places}f}".replace(",", NARROW)
+    text = f"{abs(value):,.{places}f}"
     return MINUS + text if value < 0 and any(digit in text for digit in "123456789") else text
 
 
@@ -55,6 +54,12 @@ def quantity(value: float, unit: str, places: int | None = None) -> str:
     if not unit or unit.startswith("index") or text == MISSING:
         return text
     return f"{text} {unit}"
+
+
+def of_draws(fraction: float) -> str:
+    """Return a share of draws in words: ``all draws``, ``no draw``, ``88 % of draws``."""
+    text = share(fraction)
+    return {"all": "all draws", "none": "no draw"}.get(text, f"{text} of draws")
 
 
 def share(fraction: float) -> str:

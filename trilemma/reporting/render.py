@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -170,9 +170,7 @@ def execute(
     except PapermillExecutionError as error:
         raise ReportError(_failed_cell(notebook, error)) from error
     except (RuntimeError, OSError) as error:
-        message = (
-            f"the notebook '{notebook.stem}' could not be run ({_first_line(error)}): check the installation."
-        )
+        message = f"the notebook '{notebook.stem}' could not be run ({_first_line(error)}): check the installation."
         raise ReportError(message) from error
 
 
@@ -188,18 +186,12 @@ def _read(notebook: Path) -> NotebookNode:
 def _accepted(notebook: NotebookNode, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that the notebook's `parameters` cell names."""
     tagged = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    return {
-        key: value
-        for key, value in parameters.items()
-        if any(re.search(rf"^{key}\b", s, re.M) for s in tagged)
-    }
+    return {key: value for key, value in parameters.items() if any(re.search(rf"^{key}\b", s, re.M) for s in tagged)}
 
 
 def _failed_cell(notebook: Path, error: PapermillExecutionError) -> str:
     """Return the sentence on a cell that failed."""
-    lines = [
-        line.strip() for line in str(error.source).splitlines() if line.strip() and not line.startswith("#")
-    ]
+    lines = [line.strip() for line in str(error.source).splitlines() if line.strip() and not line.startswith("#")]
     cell = f"cell {error.exec_count} (`{lines[0] if lines else ''}`)"
     return f"the notebook '{notebook.stem}' failed in {cell} with {error.ename}: {_first_line(error.evalue)}"
 
@@ -210,7 +202,7 @@ def _first_line(error: object) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Keep notices of papermill, traitlets and asyncio off the terminal while a notebook runs."""
     loggers = [logging.getLogger(name) for name in ("papermill", "traitlets", "asyncio")]
     levels = [logger.level for logger in loggers]
@@ -231,9 +223,21 @@ def to_page(notebook: NotebookNode, title: str) -> str:
         exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(Path(__file__).parent)])
         exporter.exclude_anchor_links = True
         body, _ = exporter.from_notebook_node(notebook, resources={"page_title": title})
-    heads = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body, re.DOTALL)
-    items = "".join(f'<li><a href="#{anchor}">{text}</a></li>' for anchor, text in heads)
-    return body.replace("<!-- contents -->", f"<ol>{items}</ol>")
+    return _with_contents(body)
+
+
+def _with_contents(body: str) -> str:
+    """Give each section an anchor and list the sections at the place of the contents."""
+    items: list[str] = []
+
+    def anchored(found: re.Match[str]) -> str:
+        text = found.group(1)
+        anchor = re.sub(r"\W+", "-", text.lower()).strip("-")
+        items.append(f'<li><a href="#{anchor}">{text}</a></li>')
+        return f'<h2 id="{anchor}">{text}</h2>'
+
+    body = re.sub(r"<h2>([^<]+)</h2>", anchored, body)
+    return body.replace("<!-- contents -->", f"<ol>{''.join(items)}</ol>")
 
 
 def _check(page: Path, fresh: str) -> None:
@@ -282,7 +286,8 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
         for name in texts:
             temporary[name].replace(folder / name)
     except OSError as error:
-        message = f"the report cannot be written to '{folder.name}' ({error.strerror or error}): free space or name another --project."
+        reason = error.strerror or error
+        message = f"the report cannot be written to '{folder.name}' ({reason}): free space or name another --project."
         raise ReportError(message) from error
     finally:
         for path in temporary.values():

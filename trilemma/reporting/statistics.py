@@ -14,9 +14,8 @@ from trilemma.forecasting.compare import quantiles_over
 from trilemma.reporting.labels import pick
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     import xarray as xr
+    from numpy.typing import NDArray
 
 QUANTILES = (0.05, 0.5, 0.95)
 PARAMETER = "parameter:"
@@ -63,9 +62,7 @@ def bands(
         "scenario": shown["scenario"].to_numpy(),
         "time": shown["time"].to_numpy(),
     }
-    found = type(array)(
-        draw_quantiles(shown.to_numpy(), axis=1), dims=("quantile", "scenario", "time"), coords=coords
-    )
+    found = type(array)(draw_quantiles(shown.to_numpy(), axis=1), dims=("quantile", "scenario", "time"), coords=coords)
     return found if year is None else found.isel(time=0)
 
 

@@ -88,6 +88,11 @@ class Study:
         text = self.data.attrs.get("scenarios", "{}")
         return dict(json.loads(text)) if isinstance(text, str) else dict(text)
 
+    def stored(self, outcomes: Sequence[str]) -> list[str]:
+        """Return those of `outcomes` that the forecast has stored."""
+        known = set(outcome_names(self.data))
+        return [name for name in outcomes if name in known]
+
     @property
     def draws(self) -> int:
         """The number of draws."""
@@ -122,9 +127,7 @@ def open_study(
     """
     data = store if isinstance(store, xr.Dataset) else open_store(Path(store))
     if not outcome_names(data):
-        message = (
-            "the store holds no outcome on (scenario, draw, time): name a store that `trilemma sweep` wrote."
-        )
+        message = "the store holds no outcome on (scenario, draw, time): name a store that `trilemma sweep` wrote."
         raise StoreError(message)
     if scenarios:
         wanted = list(dict.fromkeys([baseline, *scenarios]))

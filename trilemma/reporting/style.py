@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,7 +27,7 @@ BLUE_BAND = "#9ecae1"
 ORANGE = "#b84a00"
 ORANGE_BAND = "#fdbb84"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 8.0,
     "axes.titlesize": 8.5,
@@ -81,9 +81,9 @@ def new_figure(height: float, width: float = PAGE_WIDTH) -> Figure:
     return figure
 
 
-def headline(figure: Figure, text: str, width: int = 92) -> None:
+def headline(figure: Figure, text: str, width: int = 80) -> None:
     """Set the finding of a figure as its title, flush left."""
-    figure.suptitle(textwrap.fill(text, width), x=0.008, ha="left", fontsize=10.5, fontweight="bold")
+    figure.suptitle(textwrap.fill(text, width), x=0.008, ha="left", fontsize=10, fontweight="bold")
 
 
 def panel_title(axes: Axes, text: str, note: str = "", width: int = 34) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trilemma.reporting.labels import Label, outcome_label
-from trilemma.reporting.numerals import decimals, number, quantity, share, signed, span
-from trilemma.reporting.statistics import rank_correlation
+from trilemma.reporting.numerals import decimals, number, of_draws, quantity, signed, span
+from trilemma.reporting.statistics import MATERIAL, bands, rank_correlation
 from trilemma.reporting.study import Study
 from trilemma.reporting.tables import Cell
 from trilemma.reporting.wording import movement, when
 
 LISTED = 5  # names in a list before it is cut
+APART = 0.25  # two measures part if the shares of draws that rise differ by more
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,32 @@ class Finding:
         return " ".join(self.sentences)
 
 
+def glance(study: Study, outcomes: Sequence[str], indices: Sequence[str]) -> str:
+    """Return the whole in one paragraph: how many scenarios clearly move each outcome, and all three goals."""
+    counts: list[str] = []
+    for outcome in outcomes:
+        moved = sum(study.cells[outcome, name, study.year].clear for name in study.others)
+        head = "" if counts else f" of the {len(study.others)} other scenarios clearly change"
+        counts.append(f"{moved or 'none'}{head} {outcome_label(study.data, outcome).phrase}")
+    listed = ", ".join(counts[:-1]) + (" and " if counts[1:] else "") + counts[-1]
+    text = f"Against ‘{study.titles[study.baseline]}’ in {when(study.year)}, {listed}."
+    if indices:
+        better = [n for n in study.others if all(study.cells[i, n, study.year].direction > 0 for i in indices)]
+        subject = f"{_titles(study, better)} clearly {_verb('raise', better)}" if better else "None clearly raises"
+        text += f" {subject} all three goals at once."
+    return f"{text} All of the width of the bands comes from assumed ranges of parameters."
+
+
 def outcome_finding(study: Study, outcome: str) -> Finding:
     """Return what is found on one outcome: its level, the effect of the baseline itself, and of the scenarios."""
     label = outcome_label(study.data, outcome)
     cell = study.cells[outcome, study.baseline, study.year]
     sentences = [_level(study, outcome, label, cell)]
     if cell.undefined:
-        sentences.append(
-            f"It is not defined in {cell.undefined} of {study.draws:,} draws, which are left out."
-        )
+        sentences.append(f"It is not defined in {cell.undefined} of {study.draws:,} draws, which are left out.")
     if study.reference:
-        sentences.append(_against_reference(study, outcome, label, study.reference))
+        held_against = study.cells[outcome, study.reference, study.year]
+        sentences.append(_against_reference(study, label, held_against, study.reference))
     sentences += _over_scenarios(study, outcome, label)
     return Finding(label.text, tuple(sentences))
 
@@ -47,40 +63,29 @@ def outcome_finding(study: Study, outcome: str) -> Finding:
 def _level(study: Study, outcome: str, label: Label, cell: Cell) -> str:
     """Return the sentence on the level in the baseline and how it moved."""
     title = study.titles[study.baseline]
-    verb, before, _ = movement(
-        study.data, outcome, scenario=study.baseline, start=study.start, end=study.year
-    )
-    places = decimals([cell.low, cell.middle, cell.high])
-    level = quantity(cell.middle, label.unit, places)
-    text = f"In ‘{title}’ the median is {level} in {when(study.year)} (5–95 %: {span(cell.low, cell.high, places)})"
-    if not math.isfinite(before) or study.start >= study.year:
+    level = quantity(cell.middle, label.unit, cell.places)
+    band = f"5–95 %: {span(cell.low, cell.high, cell.places)}"
+    text = f"In ‘{title}’ the median is {level} in {when(study.year)} ({band})"
+    moved = movement(study.data, outcome, scenario=study.baseline, start=study.start, end=study.year)
+    if not math.isfinite(moved.before) or study.start >= study.year:
         return f"{text}."
-    trend = {"grows": "up from", "falls": "down from"}.get(verb)
-    if trend is None:
-        return f"{text}; in {when(study.start)} it is {number(before, places)}, and draws disagree on the direction."
-    return f"{text}, {trend} {number(before, places)} in {when(study.start)}."
+    before = f"{number(moved.before, cell.places)} in {when(study.start)}"
+    return f"{text}, {f'{moved.way} from' if moved.clear else 'against'} {before} ({moved.way} in {moved.agreement})."
 
 
-def _against_reference(study: Study, outcome: str, label: Label, reference: str) -> str:
-    """Return the sentence on the baseline less the reference."""
-    cell = study.cells[outcome, reference, study.year]
+def _against_reference(study: Study, label: Label, cell: Cell, reference: str) -> str:
+    """Return the sentence on the baseline less the reference; `cell` is that of the reference."""
     other = study.titles[reference]
     if cell.difference is None or not math.isfinite(cell.difference[1]):
         return f"Its difference to ‘{other}’ is not defined."
     low, middle, high = (-value for value in reversed(cell.difference))
-    unit = label.difference_unit
     places = cell.difference_places
     band = f"5–95 %: {span(low, high, places)}"
-    if not cell.clear:
-        return (
-            f"There is no clear difference to ‘{other}’: {signed(middle, places)} {unit} ({band}).".replace(
-                "  ", " "
-            )
-        )
     word = "higher" if middle > 0 else "lower"
-    agree = 1 - cell.share_higher if middle > 0 else cell.share_higher
-    amount = quantity(abs(middle), unit, places)
-    return f"That is {amount} {word} than in ‘{other}’ ({band}; {word} in {share(agree)} of draws)."
+    agreement = of_draws(1 - cell.share_higher if middle > 0 else cell.share_higher)
+    amount = quantity(abs(middle), label.difference_unit, places)
+    doubt = "" if cell.clear else ", but not clearly"
+    return f"That is {amount} {word} than in ‘{other}’{doubt} ({band}; {word} in {agreement})."
 
 
 def _over_scenarios(study: Study, outcome: str, label: Label) -> list[str]:
@@ -118,17 +123,20 @@ def _named(study: Study, names: Sequence[str], steps: dict[str, float], label: L
 
 def measures_finding(study: Study, months: str, magnitude: str) -> Finding | None:
     """Return a warning where two measures of the same gap move apart over time, else None."""
-    span_of_time = {"start": study.start, "end": study.year}
-    verb, before, after = movement(study.data, months, scenario=study.baseline, **span_of_time)
-    other, low, high = movement(study.data, magnitude, scenario=study.baseline, **span_of_time)
-    if verb == other or not all(math.isfinite(value) for value in (before, after, low, high)):
+    first, second = (
+        movement(study.data, name, scenario=study.baseline, start=study.start, end=study.year)
+        for name in (months, magnitude)
+    )
+    medians = (first.before, first.after, second.before, second.after)
+    if abs(first.rising - second.rising) < APART or not all(math.isfinite(value) for value in medians):
         return None
-    first, second = outcome_label(study.data, months), outcome_label(study.data, magnitude)
+    one, other = outcome_label(study.data, months), outcome_label(study.data, magnitude)
     text = (
-        f"From {when(study.start)} to {when(study.year)} the median {first.text.lower()} goes from {number(before)} to "
-        f"{quantity(after, first.unit)}, while the {second.text.lower()} goes from {number(low)} to "
-        f"{quantity(high, second.unit)}. The two do not tell the same story: a lag in months also grows when the US "
-        "frontier itself slows down. Read both."
+        f"From {when(study.start)} to {when(study.year)} the median {one.text.lower()} goes from "
+        f"{number(first.before)} to {quantity(first.after, one.unit)} and rises in {of_draws(first.rising)}. "
+        f"The median {other.text.lower()} goes from {number(second.before)} to {quantity(second.after, other.unit)} "
+        f"and rises in {of_draws(second.rising)}. The two do not tell the same story: a lag in months also grows when "
+        "the US frontier itself slows down. Read both."
     )
     return Finding("Months against magnitude", (text,))
 
@@ -148,7 +156,8 @@ def trilemma_finding(study: Study, indices: Sequence[str]) -> Finding:
     title = study.titles[study.baseline]
     head = f"The three goals are {names[0]}, {names[1]} and {names[2]}, each an index from 0 to 100."
     if better:
-        body = f"Against ‘{title}’, {_titles(study, better)} clearly {_verb('raise', better)} all three in {when(study.year)}."
+        subject = f"{_titles(study, better)} clearly {_verb('raise', better)}"
+        body = f"Against ‘{title}’, {subject} all three in {when(study.year)}."
     else:
         body = f"No scenario clearly raises all three above ‘{title}’ in {when(study.year)}."
     count = f"{len(trading)} of {len(study.others)}" if trading else f"None of the {len(study.others)}"
@@ -173,6 +182,19 @@ def _titles(study: Study, names: Iterable[str]) -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
+def early(study: Study, outcomes: Sequence[str]) -> list[str]:
+    """Return the scenarios that differ from the baseline before the year from which policies part."""
+    if study.policy_start is None:
+        return []
+    found: set[str] = set()
+    for outcome in outcomes:
+        before = {"time": slice(None, study.policy_start - 1e-9)}
+        level = abs(bands(study.data, outcome, scenarios=[study.baseline]).sel(before)).max()
+        step = abs(bands(study.data, outcome, baseline=study.baseline).sel(before)).max(["quantile", "time"])
+        found |= {str(name) for name in step["scenario"].to_numpy()[(step > MATERIAL * level).to_numpy()]}
+    return [name for name in study.others if name in found]
+
+
 def driver_finding(study: Study, outcomes: Sequence[str], *, top: int = 3) -> Finding:
     """Return the parameters whose draws go most with each outcome in the baseline."""
     sentences: list[str] = []
@@ -183,6 +205,4 @@ def driver_finding(study: Study, outcomes: Sequence[str], *, top: int = 3) -> Fi
         listed = ", ".join(f"{name} ({signed(float(value), 2)})" for name, value in ranked.items())
         sentences.append(f"{outcome_label(study.data, outcome).text}: {listed}.")
     head = "The spread comes from the priors. These parameters go with it most, by rank correlation:"
-    return Finding(
-        "What drives the spread", (head, *sentences) if sentences else ("No parameter was varied.",)
-    )
+    return Finding("What drives the spread", (head, *sentences) if sentences else ("No parameter was varied.",))

@@ -90,9 +90,9 @@ def baseline_of(frame: pd.DataFrame) -> str | None:
     if "baseline" in frame.attrs:
         return str(frame.attrs["baseline"])
     columns = ["difference_p5", "difference_p50", "difference_p95"]
-    zero = frame[columns].fillna(0.0).eq(0.0).all(axis=1)
-    candidates = [str(name) for name, rows in zero.groupby(frame["scenario"], sort=False) if rows.all()]
-    return candidates[0] if candidates else None
+    moved = (frame[columns].fillna(0.0) != 0.0).to_numpy().any(axis=1)
+    others = set(frame["scenario"][moved])
+    return next((str(name) for name in frame["scenario"] if name not in others), None)
 
 
 def cells(frame: pd.DataFrame, *, scaled: bool = False) -> dict[tuple[str, str, float], Cell]:
@@ -227,9 +227,7 @@ def to_csv(frame: pd.DataFrame, path: Path) -> None:
     try:
         frame.to_csv(path, index=False)
     except OSError as error:
-        message = (
-            f"the table cannot be written to '{path}' ({error.strerror or error}): name a file that can be."
-        )
+        message = f"the table cannot be written to '{path}' ({error.strerror or error}): name a file that can be."
         raise ReportError(message) from error
 
 
@@ -253,9 +251,7 @@ def scenario_rows_html(
     """Return an HTML table with one row a scenario and one column an outcome, at one year."""
     found, rows = cells(frame, scaled=True), _rows(frame)
     units = {name: unit for (name, _), unit in rows.items()}
-    heads = "".join(
-        f'<th scope="col">{html_label(label(name, units.get(name, "")))}</th>' for name in outcomes
-    )
+    heads = "".join(f'<th scope="col">{html_label(label(name, units.get(name, "")))}</th>' for name in outcomes)
     baseline = baseline_of(frame)
     body: list[str] = []
     for scenario in _scenarios(frame):
@@ -286,4 +282,5 @@ def html_cell(cell: Cell | None) -> str:
 def _table(heads: str, body: list[str]) -> str:
     """Return the HTML of a table that scrolls sideways on a small screen."""
     rows = "\n".join(body)
-    return f'<div class="scroll"><table class="comparison"><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table></div>'
+    table = f'<table class="comparison"><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table>'
+    return f'<div class="scroll">{table}</div>'

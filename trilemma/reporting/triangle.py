@@ -28,11 +28,10 @@ from trilemma.reporting.style import (
 )
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-    import xarray as xr
 
 ANGLES = np.deg2rad([90.0, 210.0, 330.0])
 DIRECTIONS = np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
@@ -65,31 +64,27 @@ def triangle_chart(
     year
         The year of the main triangle, whose 5-95 % bands lie along the axes.
     years
-        Further years, drawn as thin lines: before `year` dotted, after it dashed.
+        Up to two further years, whose medians are marked beside the axes.
     """
     titles = scenario_titles(data)
     texts = [outcome_label(data, index).text for index in indices]
 
     def at(scenario: str, when: float) -> NDArray[np.float64]:
-        return np.stack(
-            [bands(data, index, scenarios=[scenario], year=when)[:, 0].to_numpy() for index in indices]
-        )
+        return np.stack([bands(data, index, scenarios=[scenario], year=when)[:, 0].to_numpy() for index in indices])
 
     columns = min(COLUMNS, len(scenarios))
     rows = math.ceil(len(scenarios) / columns)
-    figure = new_figure(0.75 + 2.55 * rows)
+    figure = new_figure(0.6 + 2.2 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, scenario in zip(grid.flat, scenarios, strict=False):
         _frame(axes)
         if scenario != baseline:
             _outline(axes, at(baseline, year)[:, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 2)))
-        for other in years:
-            if other != year:
-                style = ":" if other < year else "-."
-                _outline(axes, at(scenario, other)[:, 1], color=ORANGE, linewidth=1.2, linestyle=style)
         main = at(scenario, year)
         _outline(axes, main[:, 1], color=BLUE, linewidth=1.8, marker="o", markersize=3.5, fill=True)
         _along_axes(axes, main)
+        for marker, other in zip("oD", [when for when in years if when != year], strict=False):
+            _beside_axes(axes, at(scenario, other)[:, 1], marker)
         _corner_labels(axes, texts, main[:, 1])
         panel_title(axes, titles[scenario], width=36)
     for axes in grid.flat[len(scenarios) :]:
@@ -112,16 +107,15 @@ def _frame(axes: Axes) -> None:
     for direction in DIRECTIONS:
         axes.plot([0, 100 * direction[0]], [0, 100 * direction[1]], color="#d0d0d0", linewidth=0.6, zorder=1)
     for ring in (50, 100):
-        axes.text(3, ring - 4, str(ring), color=GREY, fontsize=8, va="top", ha="left", zorder=2)
+        left = ring * DIRECTIONS[:2].mean(axis=0)
+        axes.text(left[0] - 2, left[1], str(ring), color=GREY, fontsize=8, va="center", ha="right", zorder=2)
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.set_xlim(-118, 118)
-    axes.set_ylim(-86, 128)
+    axes.set_ylim(-84, 120)
 
 
-def _outline(
-    axes: Axes, values: NDArray[np.float64], *, color: str, fill: bool = False, **line: object
-) -> None:
+def _outline(axes: Axes, values: NDArray[np.float64], *, color: str, fill: bool = False, **line: object) -> None:
     """Draw the triangle of three medians."""
     corners = _points(values)
     if fill:
@@ -133,9 +127,14 @@ def _along_axes(axes: Axes, band: NDArray[np.float64]) -> None:
     """Draw the 5-95 % band of each index as a bar along its axis."""
     for direction, (low, _, high) in zip(DIRECTIONS, band, strict=True):
         ends = np.outer([low, high], direction)
-        axes.plot(
-            ends[:, 0], ends[:, 1], color=BLUE, linewidth=4.5, alpha=0.45, solid_capstyle="butt", zorder=3
-        )
+        axes.plot(ends[:, 0], ends[:, 1], color=BLUE, linewidth=4.5, alpha=0.45, solid_capstyle="butt", zorder=3)
+
+
+def _beside_axes(axes: Axes, values: NDArray[np.float64], marker: str) -> None:
+    """Mark the medians of another year a little beside each axis."""
+    across = np.column_stack([-DIRECTIONS[:, 1], DIRECTIONS[:, 0]])
+    points = DIRECTIONS * values[:, None] + 9 * across
+    axes.plot(*points.T, linestyle="", marker=marker, markersize=3.8, color=ORANGE, markerfacecolor="white", zorder=5)
 
 
 def _corner_labels(axes: Axes, texts: Sequence[str], values: NDArray[np.float64]) -> None:
