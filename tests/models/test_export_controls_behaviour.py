@@ -179,13 +179,15 @@ def test_half_the_time_step_changes_headlines_little(model: Model) -> None:
     A fault of version 0: beyond that year and in third countries the step of 1/32 year is a little coarse. The
     error there is up to 5 % of compute and 0.4 month of the in-model lag.
     """
-    names = ["effective compute", "compute ratio US CN", "capability lag months", "capability gap"]
+    names = ["effective compute", "compute ratio US CN", "capability lag months", "capability gap", "exact lag"]
     coarse = trilemma.simulate(model, outcomes=names)
     fine = trilemma.simulate(model, outcomes=names, time_step=model.time_step / 2)
     compute = abs(fine["effective compute"] / coarse["effective compute"] - 1)
     lag = abs(fine["capability lag months"] - coarse["capability lag months"])
     assert float(compute.sel(time=2030, actor=["US", "CN"]).max()) < 0.03
     assert float(lag.sel(time=2030)) < 0.2
+    exact = coarse["exact lag"].sel(time=[2023.5, 2025, 2026, 2030, 2035])
+    np.testing.assert_allclose(exact, [9.1, 11.0, 11.9, 20.0, 27.7], atol=0.051, err_msg="as specified")
     late = slice(2024, None)
     assert float(compute.sel(time=late).max()) < 0.05
     assert float(lag.sel(time=late).max()) < 0.4
