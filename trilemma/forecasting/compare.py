@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from trilemma.errors import StoreError, unknown_name
+from trilemma.forecasting.store import read_values
 
 BAND = (0.05, 0.5, 0.95)
 COLUMNS = ("p5", "p50", "p95")
@@ -238,7 +239,7 @@ def _times(ds: xr.Dataset, at: float | Sequence[float] | None) -> np.ndarray:
 
 def _loaded(data: xr.DataArray, scenarios: Sequence[str]) -> np.ndarray:
     """Return the values of some scenarios in float64."""
-    return data.sel(scenario=list(scenarios)).to_numpy().astype(np.float64)
+    return read_values(data.sel(scenario=list(scenarios))).to_numpy().astype(np.float64)
 
 
 def _frame(part: _Part, scenarios: list[str], baseline: str, times: np.ndarray, ds: xr.Dataset) -> pd.DataFrame:
@@ -282,10 +283,10 @@ def _at_times(data: xr.DataArray, times: np.ndarray) -> xr.DataArray:
     saved = data["time"].to_numpy()
     right = np.clip(np.searchsorted(saved, times), 0, len(saved) - 1)
     left = np.where(saved[right] == times, right, np.maximum(right - 1, 0))
-    before = data.isel(time=left).load()
+    before = read_values(data.isel(time=left))
     if np.array_equal(left, right):
         return before.assign_coords(time=times)
-    after = data.isel(time=right).load().assign_coords(time=before["time"])
+    after = read_values(data.isel(time=right)).assign_coords(time=before["time"])
     gap = np.where(right > left, saved[right] - saved[left], 1.0)
     share = xr.DataArray((times - saved[left]) / gap, dims="time")
     # at a saved time the share is 0 and both sides are the same value, so nothing undefined comes in

@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -35,6 +35,7 @@ CORE_DIMS = ("scenario", "draw", "time")
 ORIGINAL = "original_name"
 LONGEST_NAME = 200  # bytes; file systems stop at 255
 MEGABYTE = 1 << 20
+Stored = TypeVar("Stored", xr.Dataset, xr.DataArray)
 
 
 def store_path(name: str) -> Path:
@@ -117,6 +118,24 @@ def open_store(path: Path) -> xr.Dataset:
     data = _decode_names(data)
     texts = {name: data[name].astype(object) for name in data.coords if data[name].dtype.kind in "TU"}
     return data.assign_coords(texts)[_ordered(data)]
+
+
+def read_values(stored: Stored) -> Stored:
+    """Return a part of an opened store with its values read.
+
+    Raises
+    ------
+    StoreError
+        If they are damaged.
+    """
+    try:
+        return stored.load()
+    except (OSError, RuntimeError, ValueError) as error:
+        message = (
+            "the stored results are damaged, some values cannot be read: "
+            "move the store in the results folder away or delete it, then sweep again."
+        )
+        raise StoreError(message) from error
 
 
 def _ordered(data: xr.Dataset) -> list[str]:
