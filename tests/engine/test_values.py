@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -28,7 +30,7 @@ def test_a_stock_is_saved_before_its_first_step(load: Loader) -> None:
 
 
 @pytest.mark.parametrize(("method", "order"), [("euler", 1), ("rk4", 4)])
-def test_methods_converge_with_their_order(load: Loader, method: str, order: int) -> None:
+def test_methods_converge_with_their_order(load: Loader, method: Literal["euler", "rk4"], order: int) -> None:
     model = load("x = INTEG(-x*Time, 1.0) ~ Dmnl ~|", final=2)
     errors = [
         abs(float(simulate(model, method=method, time_step=h, save_every=2)["x"][-1]) - np.exp(-2))

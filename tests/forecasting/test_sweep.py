@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from trilemma.engine.simulate import simulate
-from trilemma.errors import StoreError
+from trilemma.errors import StoreError, TrilemmaWarning
 from trilemma.forecasting import store
 from trilemma.forecasting import sweep as sweeping
 from trilemma.forecasting.spec import load_forecast
@@ -220,3 +220,21 @@ def test_a_foreign_store_in_the_place_stops_the_sweep(project: Path, calls: list
         sweep(load_forecast("trial"))
     assert calls == []
     assert (target / "mine").read_text() == "mine"
+
+
+def test_results_older_than_their_forecast_are_shown_with_a_warning(project: Path, edit: Edit) -> None:
+    sweep(load_forecast("trial"))
+    edit("forecasts/trial.toml", "seed = 7", "seed = 8")
+    with pytest.warns(
+        TrilemmaWarning, match="'trial' are older than .*: 'trilemma sweep trial' brings them up to date"
+    ):
+        open_results(load_forecast("trial"))
+
+
+def test_a_setting_that_no_outcome_depends_on_is_warned_of(project: Path, edit: Edit) -> None:
+    edit("forecasts/trial.toml", 'outcomes = ["fleet ratio", "Fleet", "fleet lag"]', 'outcomes = ["history switch"]')
+    with pytest.warns(
+        TrilemmaWarning,
+        match=r"depends on these settings .*: 'lever' \(in as_is, tight, fast\); 'growth' \(in fast\)\.",
+    ):
+        sweep(load_forecast("trial"))

@@ -46,8 +46,6 @@ class Inputs:
         By key, the literal values of every variable that has some; NaN where an equation defines the element.
     replaced, initial
         By key, what takes the place of equations, and of initial values of stocks.
-    overridden
-        The keys that the user named.
     """
 
     runs: int | None
@@ -55,7 +53,6 @@ class Inputs:
     constants: dict[str, np.ndarray]
     replaced: dict[str, Replacement] = field(default_factory=dict[str, Replacement])
     initial: dict[str, Replacement] = field(default_factory=dict[str, Replacement])
-    overridden: tuple[str, ...] = ()
 
 
 def read_inputs(model: Model, overrides: Overrides | None, initial: Mapping[str, Any] | None) -> Inputs:
@@ -93,8 +90,7 @@ def read_inputs(model: Model, overrides: Overrides | None, initial: Mapping[str,
             message = f"the initial value of '{name}' is a series over time: give one value."
             raise OverrideError(message)
         begin[selection.variable.key] = _merged(begin.get(selection.variable.key), entry, str(name))
-    named = tuple(dict.fromkeys(model.resolve(str(n)).variable.key for n in (*given, *starts)))
-    return Inputs(runs, labels, constants, replaced, begin, named)
+    return Inputs(runs, labels, constants, replaced, begin)
 
 
 def _refuse_control(selection: Selection) -> None:

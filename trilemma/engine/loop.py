@@ -107,14 +107,16 @@ class _Simulation:
             state, count = carry
             return (step(rates, state, self._time(count), request.time_step), count + 1), None
 
+        def to_next_save(carry: tuple[State, Array]) -> tuple[State, Array]:
+            return lax.scan(advance, carry, length=request.steps_per_save)[0]
+
         def save(carry: tuple[State, Array], _: None) -> tuple[tuple[State, Array], dict[str, Array]]:
-            carry, _ = lax.scan(advance, carry, length=request.steps_per_save)
-            return carry, self._saved(given, *carry)
+            saved = self._saved(given, *carry)
+            is_last = carry[1] >= (request.saves - 1) * request.steps_per_save
+            return lax.cond(is_last, lambda carry: carry, to_next_save, carry), saved
 
         carry = (state, jnp.zeros((), dtype=jnp.int32))
-        first = self._saved(given, *carry)
-        carry, rest = lax.scan(save, carry, length=request.saves - 1)
-        saved = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, rest)
+        carry, saved = lax.scan(save, carry, length=request.saves)
         return saved, self._finite(carry[0])
 
     def _time(self, count: Array) -> Array:

@@ -90,7 +90,7 @@ def simulate(
     fine = _finer(loaded, grid) if wanted.derived else grid
     request = _request(loaded, wanted, inputs, method, fine)
     if warn:
-        _warn_without_effect(loaded, inputs, wanted.keys)
+        _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes)
     saved, finite = run(build(loaded, request), inputs, progress)
     result = _labelled(loaded, wanted, inputs, fine.times, saved, finite, request)
     return result.isel(time=slice(None, None, grid.steps_per_save // fine.steps_per_save))
@@ -210,10 +210,23 @@ def _request(model: Model, wanted: _Wanted, inputs: Inputs, method: str, grid: _
     )
 
 
-def _warn_without_effect(model: Model, inputs: Inputs, wanted: Sequence[str]) -> None:
+def without_effect(model: Model, names: Iterable[str], outcomes: Sequence[str] | None) -> list[str]:
+    """Return those of the names whose value cannot change any of the outcomes.
+
+    Parameters
+    ----------
+    names
+        Variables or elements, as in overrides.
+    outcomes
+        As in `simulate`.
+    """
+    effective = upstream(model, _wanted(model, outcomes).keys)
+    return [name for name in names if model.resolve(name).variable.key not in effective]
+
+
+def _warn(model: Model, names: Iterable[str], outcomes: Sequence[str] | None) -> None:
     """Warn of overrides that cannot change any of the outcomes asked for."""
-    effective = upstream(model, wanted)
-    idle = [model.nodes[key].name for key in inputs.overridden if key not in effective]
+    idle = without_effect(model, names, outcomes)
     if idle:
         verb = "has" if len(idle) == 1 else "have"
         message = f"the override of {list_names(idle, 'and')} {verb} no effect: no outcome asked for depends on it."

@@ -12,6 +12,7 @@ import math
 import platform
 import shlex
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +25,8 @@ import numpy as np
 import xarray as xr
 
 from trilemma.content import PACKAGE, find_forecast
-from trilemma.engine.simulate import simulate
+from trilemma.engine.simulate import simulate, without_effect
+from trilemma.errors import TrilemmaWarning
 from trilemma.forecasting import runs
 from trilemma.forecasting.designs import draws as draw_parameters
 from trilemma.forecasting.spec import Forecast, digest
@@ -70,8 +72,9 @@ def sweep(forecast: Forecast, *, progress: Progress | None = None) -> xr.Dataset
     target = store_path(forecast.name)
     stored = open_store(target) if is_there(target) else None
     attrs = _attributes(forecast, model)
-    if stored is not None and all(stored.attrs.get(name) == value for name, value in attrs.items()):
+    if stored is not None and _is_current(stored, attrs):
         return stored
+    _warn_without_effect(forecast, model)
     task = _task(forecast, model, stored)
     with replacing(target, task.bytes_per_run * len(forecast.scenarios) * forecast.design.draws) as folder:
         _fill(folder, task, attrs, progress)
@@ -90,9 +93,39 @@ def open_results(forecast: Forecast | str) -> xr.Dataset:
     ------
     StoreError
         If there are none yet, or they cannot be read.
+
+    Warns
+    -----
+    TrilemmaWarning
+        If they are not those of the forecast as it is now; not checked for a name.
     """
-    name = forecast.name if isinstance(forecast, Forecast) else find_forecast(forecast).stem
-    return open_store(store_path(name))
+    if not isinstance(forecast, Forecast):
+        return open_store(store_path(find_forecast(forecast).stem))
+    stored = open_store(store_path(forecast.name))
+    if not _is_current(stored, _attributes(forecast, forecast.load_model())):
+        message = (
+            f"the stored results of '{forecast.name}' are older than its model, its files or this program: "
+            f"'trilemma sweep {forecast.name}' brings them up to date."
+        )
+        warnings.warn(message, TrilemmaWarning, stacklevel=2)
+    return stored
+
+
+def _is_current(stored: xr.Dataset, attrs: Mapping[str, Any]) -> bool:
+    """Whether a store holds what its attributes ought to say."""
+    return all(stored.attrs.get(name) == value for name, value in attrs.items())
+
+
+def _warn_without_effect(forecast: Forecast, model: Model) -> None:
+    """Warn of settings of scenarios that cannot change any outcome of the forecast."""
+    named: dict[str, list[str]] = {}
+    for scenario in forecast.scenarios:
+        for name in without_effect(model, [*scenario.overrides, *scenario.initial], forecast.outcomes):
+            named.setdefault(name, []).append(scenario.name)
+    if named:
+        settings = "; ".join(f"'{name}' (in {', '.join(scenarios)})" for name, scenarios in named.items())
+        message = f"no outcome of the forecast '{forecast.name}' depends on these settings of scenarios: {settings}."
+        warnings.warn(message, TrilemmaWarning, stacklevel=3)
 
 
 # ------------------------------------------------------------------------------------- what to run
