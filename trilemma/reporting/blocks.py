@@ -26,6 +26,7 @@ WARNING = (
     "The numbers show how this version of the model behaves under stated assumptions. "
     "They are not findings about the world and not a forecast to act on."
 )
+ONE_DRAW = "This forecast has one draw, so there is no band and no word on how sure a number is."
 CLEAR = (
     "A band holds the middle 90 % of the draws from the stated priors. A difference is taken draw by draw; it is "
     "called clear if its 5–95 % band leaves zero out and its median is at least half a per cent of the level."
@@ -83,7 +84,9 @@ def summary_block(
     shown, goals_shown = study.stored(outcomes), study.stored(indices)
     lead = summary.glance(study, shown, goals_shown) if study.others and shown else ""
     items = "".join(f"<dt>{escape(f.heading)}</dt><dd>{escape(f.text)}</dd>" for f in found)
-    return Block(f'<p class="glance">{escape(lead)}</p><p class="note">{CLEAR}</p><dl class="summary">{items}</dl>')
+    head = f'<p class="glance">{escape(lead)}</p>' if lead else ""
+    note = f'<p class="note">{CLEAR if study.draws > 1 else ONE_DRAW}</p>'
+    return Block(f'{head}{note}<dl class="summary">{items}</dl>')
 
 
 def scenario_note(study: Study, outcomes: Sequence[str]) -> Block:
@@ -147,8 +150,10 @@ def fans(study: Study, outcome: str) -> Block:
 
 def differences(study: Study, outcome: str) -> Block:
     """Return the paired differences of an outcome over time, one panel a highlighted scenario."""
-    if not study.stored([outcome]) or len(study.highlight) < 2:
+    if not study.stored([outcome]):
         return _not_stored([outcome])
+    if len(study.highlight) < 2:
+        return Block("")
     figure = figures.difference_chart(
         study.data,
         outcome,

@@ -197,7 +197,7 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     """Return a figure with `count` panels of one size that share their axes."""
     columns = min(COLUMNS, max(1, count))
     rows = math.ceil(count / columns)
-    figure = new_figure(0.6 + 2.05 * rows)
+    figure = new_figure(0.75 + 2.05 * rows if rows > 1 else 3.4)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in grid.flat[count:]:
         axes.set_visible(False)

@@ -212,6 +212,9 @@ def _quiet() -> Generator[None]:
             logger.setLevel(logging.CRITICAL)
         try:
             yield
+        except KeyboardInterrupt:
+            levels[-1] = logging.CRITICAL  # tasks that were cut short complain when the interpreter ends
+            raise
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)

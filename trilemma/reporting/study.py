@@ -22,6 +22,8 @@ from trilemma.reporting.tables import Cell, cells
 if TYPE_CHECKING:
     import pandas as pd
 
+PANELS = 6  # scenarios that get a panel of their own when none is named
+
 
 @dataclass(frozen=True)
 class Study:
@@ -134,7 +136,7 @@ def open_study(
         data = data.sel(scenario=[require_scenario(data, name) for name in wanted])
     require_scenario(data, baseline)
     present = [str(name) for name in data["scenario"].to_numpy()]
-    shown = [name for name in highlight if name in present] if highlight else present[:6]
+    shown = [name for name in highlight if name in present and name != baseline] or present[:PANELS]
     first, last = float(data["time"][0]), float(data["time"][-1])
     return Study(
         data=data,

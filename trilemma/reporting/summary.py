@@ -35,7 +35,8 @@ def glance(study: Study, outcomes: Sequence[str], indices: Sequence[str]) -> str
     counts: list[str] = []
     for outcome in outcomes:
         moved = sum(study.cells[outcome, name, study.year].clear for name in study.others)
-        head = "" if counts else f" of the {len(study.others)} other scenarios clearly change"
+        verb = "changes" if moved == 1 else "change"
+        head = "" if counts else f" of {_counted(len(study.others))} clearly {verb}"
         counts.append(f"{moved or 'none'}{head} {outcome_label(study.data, outcome).phrase}")
     listed = ", ".join(counts[:-1]) + (" and " if counts[1:] else "") + counts[-1]
     text = f"Against ‘{study.titles[study.baseline]}’ in {when(study.year)}, {listed}."
@@ -64,8 +65,10 @@ def _level(study: Study, outcome: str, label: Label, cell: Cell) -> str:
     """Return the sentence on the level in the baseline and how it moved."""
     title = study.titles[study.baseline]
     level = quantity(cell.middle, label.unit, cell.places)
-    band = f"5–95 %: {span(cell.low, cell.high, cell.places)}"
-    text = f"In ‘{title}’ the median is {level} in {when(study.year)} ({band})"
+    text = f"In ‘{title}’ the median is {level} in {when(study.year)}"
+    if study.draws == 1:
+        return f"In ‘{title}’ it is {level} in {when(study.year)}."
+    text += f" (5–95 %: {span(cell.low, cell.high, cell.places)})"
     moved = movement(study.data, outcome, scenario=study.baseline, start=study.start, end=study.year)
     if not math.isfinite(moved.before) or study.start >= study.year:
         return f"{text}."
@@ -101,7 +104,7 @@ def _over_scenarios(study: Study, outcome: str, label: Label) -> list[str]:
     raised = sorted((n for n in steps if steps[n] > 0), key=lambda n: -steps[n])
     lowered = sorted((n for n in steps if steps[n] < 0), key=lambda n: steps[n])
     unclear = len(counted) - len(steps)
-    head = f"Of the {'other ' if study.reference else ''}{len(counted)} scenarios,"
+    head = f"Of {_counted(len(counted))},"
     parts: list[str] = []
     for word, names in (("raise", raised), ("lower", lowered)):
         if names:
@@ -160,7 +163,7 @@ def trilemma_finding(study: Study, indices: Sequence[str]) -> Finding:
         body = f"Against ‘{title}’, {subject} all three in {when(study.year)}."
     else:
         body = f"No scenario clearly raises all three above ‘{title}’ in {when(study.year)}."
-    count = f"{len(trading)} of {len(study.others)}" if trading else f"None of the {len(study.others)}"
+    count = f"{len(trading) or 'None'} of {_counted(len(study.others))}"
     tail = f"{count} clearly {_verb('raise', trading)} one and {_verb('lower', trading)} another"
     tail += f" ({_titles(study, trading)})." if trading else "."
     if worse:
@@ -169,6 +172,11 @@ def trilemma_finding(study: Study, indices: Sequence[str]) -> Finding:
         "The three goals together",
         (head, body, tail, "The weights inside the indices are a value judgement."),
     )
+
+
+def _counted(count: int) -> str:
+    """Return how many scenarios there are besides the baseline and the reference."""
+    return "the one other scenario" if count == 1 else f"the {count} other scenarios"
 
 
 def _verb(word: str, names: Sequence[str]) -> str:

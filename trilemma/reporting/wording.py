@@ -124,6 +124,8 @@ def fan_title(
         path = f"from {number(moved.before, places)} in {when(start)} to {end}"
         aside = "" if moved.clear else f" ({moved.way} in {moved.agreement})"
         text = f"{label.text} {moved.verb} {path} in ‘{titles[baseline]}’{aside}"
+    if set(scenarios) <= {baseline}:
+        return text
     extremes = _extremes(data, outcome, scenarios=scenarios, baseline=baseline, year=year)
     if not extremes:
         return f"{text}; no other scenario shown differs clearly"
