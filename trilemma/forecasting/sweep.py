@@ -30,7 +30,7 @@ from trilemma.errors import TrilemmaWarning
 from trilemma.forecasting import runs
 from trilemma.forecasting.designs import draws as draw_parameters
 from trilemma.forecasting.spec import Forecast, digest
-from trilemma.forecasting.store import Writer, create, is_there, open_store, replacing, store_path
+from trilemma.forecasting.store import Writer, create, is_there, open_store, read_values, replacing, store_path
 from trilemma.translation.model import Model
 
 PARAMETER = "parameter:"
@@ -243,7 +243,7 @@ def _segments(task: _Task, block: int, progress: Progress | None) -> Iterator[tu
         for first in range(0, draws, block):
             segment = runs.Segment(place, first, min(first + block, draws))
             part = task.stored[results].isel(scenario=old, draw=slice(segment.first, segment.last))
-            yield segment, part.drop_vars(["scenario", "draw", "scenario_title"]).rename(draw="run").load()
+            yield segment, read_values(part.drop_vars(["scenario", "draw", "scenario_title"]).rename(draw="run"))
 
 
 def _call(task: _Task, call: runs.Call, done: int, total: int, progress: Progress | None) -> xr.Dataset:

@@ -169,7 +169,13 @@ def execute(
             )
     except PapermillExecutionError as error:
         raise ReportError(_failed_cell(notebook, error)) from error
-    except (RuntimeError, OSError) as error:
+    except OSError as error:
+        message = (
+            f"the notebook '{notebook.stem}' could not be run ({error.strerror or error}): "
+            "make room on the disk, or check who may write to the temporary folder."
+        )
+        raise ReportError(message) from error
+    except RuntimeError as error:
         message = f"the notebook '{notebook.stem}' could not be run ({_first_line(error)}): check the installation."
         raise ReportError(message) from error
 
@@ -193,7 +199,9 @@ def _failed_cell(notebook: Path, error: PapermillExecutionError) -> str:
     """Return the sentence on a cell that failed."""
     lines = [line.strip() for line in str(error.source).splitlines() if line.strip() and not line.startswith("#")]
     cell = f"cell {error.exec_count} (`{lines[0] if lines else ''}`)"
-    return f"the notebook '{notebook.stem}' failed in {cell} with {error.ename}: {_first_line(error.evalue)}"
+    reason = _first_line(error.evalue)
+    stop = "" if reason.endswith((".", "?")) else "."
+    return f"the notebook '{notebook.stem}' failed in {cell} with {error.ename}: {reason}{stop}"
 
 
 def _first_line(error: object) -> str:
