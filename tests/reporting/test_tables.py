@@ -87,3 +87,8 @@ def test_html_has_one_row_a_scenario(frame: pd.DataFrame) -> None:
     html = tables.scenario_rows_html(frame, ["exact lag", "US RD Spend"], year=2030)
     assert html.count("<tr>") == 1 + frame["scenario"].nunique()
     assert "baseline" in html
+
+
+def test_a_difference_to_a_large_level_has_no_needless_digits() -> None:
+    cell = tables.Cell(0.0, 0.0273, 5.0, (-52.3, -19.0392, -1.2), 0.0, 0, 1000)
+    assert cell.difference_text() == "−19.0 (−52.3 to −1.2)"

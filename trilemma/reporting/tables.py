@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 4  # more scenarios than this do not fit beside each other in a terminal
 UNCLEAR = "≈"
 LEGEND = (
-    "Median and 5–95 % band over the draws; below, the paired difference to the baseline. "
-    f"{UNCLEAR} marks no clear difference: its band spans zero, or it is under half a per cent of the level."
+    "Median and 5–95 % band over the draws; below, the paired difference to the baseline, whose median is not the "
+    f"difference of the medians. {UNCLEAR} marks no clear difference: its band spans zero, or it is under half a "
+    "per cent of the level."
 )
 
 
@@ -60,7 +61,9 @@ class Cell:
     @property
     def difference_places(self) -> int:
         """The decimals that suit the difference: at most one more than those of the level."""
-        return difference_places(self.difference or (0.0, 0.0, 0.0), self.places)
+        difference = self.difference or (0.0, 0.0, 0.0)
+        held_against = self.middle - difference[1]
+        return difference_places(difference, decimals([self.low, self.middle, self.high, held_against]))
 
     @property
     def places(self) -> int:
