@@ -126,6 +126,16 @@ def digest(content: object) -> str:
 def load_forecast(name_or_path: str | Path) -> Forecast:
     """Load and check a forecast by its name under forecasts/, or from a .toml file.
 
+    Parameters
+    ----------
+    name_or_path
+        A file name such as "policy_comparison", or a path.
+
+    Returns
+    -------
+    Forecast
+        With its scenarios merged with what they extend, and names as the model spells them.
+
     Raises
     ------
     ForecastFileError

@@ -89,6 +89,11 @@ def open_results(forecast: Forecast | str) -> xr.Dataset:
     forecast
         A forecast, its name, or the path of its file.
 
+    Returns
+    -------
+    xarray.Dataset
+        As `sweep` returns it.
+
     Raises
     ------
     StoreError

@@ -217,6 +217,11 @@ def load_model(name_or_path: str | Path) -> Model:
     name_or_path
         A folder name such as "export_controls", or a path.
 
+    Returns
+    -------
+    Model
+        With the parameters, outcomes and description that lie beside the file.
+
     Raises
     ------
     UnknownNameError
