@@ -143,7 +143,7 @@ def sweep(forecast: ForecastName) -> None:
     loaded = load_forecast(forecast)
     with _progress(f"Sweeping {loaded.name}") as progress:
         run_sweep(loaded, progress=progress)
-    typer.echo(store_path(loaded.name))
+    _print_path(store_path(loaded.name))
 
 
 @app.command()
@@ -209,7 +209,7 @@ def report(
     with _progress("Writing the report") as progress:
         paths = make_report(load_forecast(forecast), check=check, force=force, progress=progress)
     for path in paths:
-        typer.echo(path)
+        _print_path(path)
 
 
 @app.command()
@@ -230,7 +230,7 @@ def forecast(
     with _progress("Writing the report") as progress:
         paths = make_report(loaded, progress=progress)
     for path in paths:
-        typer.echo(path)
+        _print_path(path)
 
 
 def _assigned(assignments: list[str]) -> dict[str, float]:
@@ -278,6 +278,11 @@ def _listed(text: str | None) -> list[str] | None:
         message = f"the list '{text}' names nothing: give names separated by commas, or leave the option out for all."
         raise TrilemmaError(message)
     return names
+
+
+def _print_path(path: Path) -> None:
+    """Print a path, relative to the current folder where it lies below it."""
+    typer.echo(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:

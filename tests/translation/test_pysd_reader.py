@@ -56,9 +56,8 @@ def test_names_are_found_whatever_their_case_and_blanks(load: Loader) -> None:
 
 
 def test_a_variable_defined_for_some_elements_takes_the_smallest_range(load: Loader) -> None:
-    model = load(
-        "actor: US, CN, NT ~~|\nrival: US, CN ~~|\na[US] = 1 ~ Dmnl ~|\na[CN] = 2 ~ Dmnl ~|\nb[NT] = 1 ~ Dmnl ~|\nb[US] = 3 ~ Dmnl ~|"
-    )
+    ranges = "actor: US, CN, NT ~~|\nrival: US, CN ~~|\n"
+    model = load(ranges + "a[US] = 1 ~~|\na[CN] = 2 ~~|\nb[NT] = 1 ~~|\nb[US] = 3 ~~|")
     assert model.variables["a"].dims == ("rival",)
     assert model.variables["b"].dims == ("actor",)
     assert model.constants() == {"a[US]": 1.0, "a[CN]": 2.0, "b[US]": 3.0, "b[NT]": 1.0}

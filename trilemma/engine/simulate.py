@@ -98,8 +98,9 @@ def simulate(
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The outcomes asked for: selections and derived ones by label, and the keys of all variables that they need."""
+    """The outcomes asked for: labels in order, what they stand for, and the keys of all variables that they need."""
 
+    labels: tuple[str, ...]
     selections: dict[str, Selection]
     derived: dict[str, DerivedOutcome]
     keys: tuple[str, ...]
@@ -131,9 +132,10 @@ def _wanted(model: Model, outcomes: Iterable[str] | None) -> _Wanted:
     if outcomes is None:
         kinds = ("lookup", "control", "data")
         selections = {v.name: Selection(v, None) for v in model.variables.values() if v.kind not in kinds}
-        return _Wanted(selections, {}, tuple(s.variable.key for s in selections.values()))
+        return _Wanted(tuple(selections), selections, {}, tuple(s.variable.key for s in selections.values()))
     if isinstance(outcomes, str):
         outcomes = [outcomes]
+    labels: dict[str, None] = {}
     chosen: dict[str, Selection] = {}
     derived: dict[str, DerivedOutcome] = {}
     by_key = {ir.normalise(name): outcome for name, outcome in model.derived.items()}
@@ -141,16 +143,18 @@ def _wanted(model: Model, outcomes: Iterable[str] | None) -> _Wanted:
         if ir.normalise(name) in by_key:
             outcome = by_key[ir.normalise(name)]
             derived[outcome.name] = outcome
+            labels[outcome.name] = None
         elif ir.normalise(name.partition("[")[0]) not in model.nodes:
             raise unknown_name("outcome", name, [*model.variables, *model.derived], f"model '{model.name}'")
         else:
             selection = model.resolve(name, "the outcomes")
             chosen[selection.label] = selection
+            labels[selection.label] = None
     keys = {s.variable.key: None for s in chosen.values()}
     for outcome in derived.values():
         place = f"the expression of '{outcome.name}'"
         keys |= {model.resolve(name, place).variable.key: None for name, _ in sorted(outcome.expression.names, key=str)}
-    return _Wanted(chosen, derived, tuple(keys))
+    return _Wanted(tuple(labels), chosen, derived, tuple(keys))
 
 
 def _grid(
@@ -245,10 +249,12 @@ def _labelled(
     """Put names, coordinates and units on the arrays of a simulation."""
     whole = {key: saved[key] if key in saved else inputs.constants[key][None] for key in wanted.keys}
     variables: dict[str, xr.Variable] = {}
-    for label, selection in wanted.selections.items():
-        variables[label] = _variable(inputs, times, _selected(selection, whole[selection.variable.key]), selection)
-    for outcome in wanted.derived.values():
-        variables[outcome.name] = _derived_variable(model, inputs, times, outcome, whole)
+    for label in wanted.labels:
+        if label in wanted.derived:
+            variables[label] = _derived_variable(model, inputs, times, wanted.derived[label], whole)
+        else:
+            selection = wanted.selections[label]
+            variables[label] = _variable(inputs, times, _selected(selection, whole[selection.variable.key]), selection)
     used = {d for v in variables.values() for d in v.dims}
     coords: dict[str, Any] = {"time": ("time", times, {"long_name": "time", "units": _time_unit(model)})}
     coords |= {d: np.array(model.ranges[d], dtype=object) for d in model.ranges if d in used}

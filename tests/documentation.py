@@ -1,0 +1,78 @@
+"""Writes into README.md what its commands print, and draws its figure.
+
+``python -m tests.documentation --write`` needs the results of the default forecast; a test compares the outputs with
+what stands there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+FIGURE = ROOT / "docs" / "capability_lag.png"
+PANELS = (
+    "as_enacted",
+    "never_controlled",
+    "full_stack_tight",
+    "api_geofence_only",
+    "hardware_only",
+    "full_deregulation",
+)
+BLOCK = re.compile(r"<!-- output: (?P<command>trilemma [^\n]*) -->\n```text\n(?P<text>.*?)```\n<!-- end -->", re.DOTALL)
+
+
+def blocks(text: str) -> dict[str, str]:
+    """Return the output shown for each command."""
+    return {match["command"]: match["text"] for match in BLOCK.finditer(text)}
+
+
+def output(command: str, *options: str) -> str:
+    """Return what a command prints, standard error first, without blanks at the ends of lines."""
+    words = [sys.executable, "-m", "trilemma.cli", *options, *shlex.split(command)[1:]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return "".join(f"{line.rstrip()}\n" for line in (done.stderr + done.stdout).splitlines())
+
+
+def refreshed(text: str) -> str:
+    """Return a text with the output of each command as it is now."""
+    return BLOCK.sub(
+        lambda m: f"<!-- output: {m['command']} -->\n```text\n{output(m['command'])}```\n<!-- end -->", text
+    )
+
+
+def draw(path: Path) -> None:
+    """Draw the figure of the README from the stored results."""
+    from trilemma.forecasting.sweep import open_results
+    from trilemma.reporting.figures import fan_chart
+
+    results = open_results("policy_comparison")
+    years = (2020, 2035)
+    figure = fan_chart(
+        results, "exact lag", scenarios=PANELS, baseline="as_enacted", year=2030, window=years, policy_start=2026.75
+    )
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Write, or print what would be written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write README.md and its figure")
+    text = refreshed(README.read_text(encoding="utf-8"))
+    if parser.parse_args().write:
+        README.write_text(text, encoding="utf-8")
+        draw(FIGURE)
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
