@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from trilemma.errors import StoreError, TrilemmaError, UnknownNameError
-from trilemma.forecasting.compare import bands, compare, quantiles_over
+from trilemma.forecasting.compare import compare, quantiles_over
 
 
 @pytest.fixture
@@ -137,18 +137,6 @@ def test_a_mistake_is_one_sentence(results: xr.Dataset, arguments: dict[str, obj
 def test_other_data_are_refused() -> None:
     with pytest.raises(TrilemmaError, match="no results of a sweep"):
         compare(xr.Dataset({"x": ("time", [1.0])}))
-
-
-def test_bands_hold_level_difference_and_counts(results: xr.Dataset) -> None:
-    found = bands(results, "fleet[cn]", scenarios=["plus", "double"])
-    assert found["level"].dims == ("quantile", "scenario", "time")
-    assert found["level"].attrs["units"] == "Kunit"
-    np.testing.assert_allclose(found["difference"].sel(scenario="plus"), 1, atol=1e-4)
-    np.testing.assert_array_equal(found["n"], 40)
-    whole = bands(results, "Fleet", quantiles=[0.25])
-    assert whole["level"].dims == ("quantile", "scenario", "time", "actor")
-    expected = np.quantile(results["Fleet"].to_numpy().astype(float), 0.25, axis=1)
-    np.testing.assert_allclose(whole["level"][0], expected, rtol=1e-12)
 
 
 def test_quantiles_over_equal_nanquantile() -> None:

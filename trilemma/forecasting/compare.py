@@ -76,57 +76,6 @@ def compare(
     return frame
 
 
-def bands(
-    ds: xr.Dataset,
-    outcome: str,
-    *,
-    scenarios: Sequence[str] | None = None,
-    baseline: str | None = None,
-    quantiles: Sequence[float] = BAND,
-) -> xr.Dataset:
-    """Return quantiles over the draws of one outcome at every saved time, for figures.
-
-    Parameters
-    ----------
-    ds
-        Results.
-    outcome
-        ``name`` or ``name[element]``.
-    scenarios, baseline
-        As for `compare`.
-    quantiles
-        Between 0 and 1.
-
-    Returns
-    -------
-    xarray.Dataset
-        "level", "difference" (paired, to the baseline) on (quantile, scenario, time, ranges), and "n", the
-        number of draws that are defined, on (scenario, time, ranges).
-    """
-    names = _names(ds)
-    shown = list(names if scenarios is None else scenarios)
-    baseline = str(ds.attrs.get("baseline", names[0])) if baseline is None else baseline
-    for name in (*shown, baseline):
-        _check(name, "scenario", names)
-    part = _part(ds, outcome)
-    data = ds[part.variable] if part.element is None else ds[part.variable].sel(part.element)
-    values = _loaded(data, shown)
-    differences = values - _loaded(data, [baseline])
-    dims = [str(dim) for dim in data.dims if dim != "draw"]
-    level, n = quantiles_over(values, quantiles)
-    difference, _ = quantiles_over(differences, quantiles)
-    coords = {name: data.coords[name] for name in dims if name != "scenario"}
-    return xr.Dataset(
-        {
-            "level": (("quantile", *dims), level, dict(data.attrs)),
-            "difference": (("quantile", *dims), difference, dict(data.attrs)),
-            "n": (dims, n),
-        },
-        {**coords, "quantile": list(quantiles), "scenario": np.array(shown, dtype=object)},
-        {"baseline": baseline, "outcome": outcome},
-    )
-
-
 def quantiles_over(values: np.ndarray, quantiles: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     """Return quantiles along axis 1, the draws, on (quantile, ...), and the number of defined draws.
 
