@@ -33,11 +33,11 @@ def blocks(text: str) -> dict[str, str]:
     return {match["command"]: match["text"] for match in BLOCK.finditer(text)}
 
 
-def output(command: str, *options: str) -> str:
-    """Return what a command prints, standard error first, without blanks at the ends of lines."""
+def output(command: str, *options: str, folder: Path = ROOT) -> str:
+    """Return what a command prints in a folder, standard error first, without blanks at the ends of lines."""
     words = [sys.executable, "-m", "trilemma.cli", *options, *shlex.split(command)[1:]]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return "".join(f"{line.rstrip()}\n" for line in (done.stderr + done.stdout).splitlines())
 
 
