@@ -11,10 +11,10 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 import pytest
 import xarray as xr
@@ -22,6 +22,8 @@ import xarray as xr
 from tests.small_project import LONGEST, PARAMETERS_CELL, Outcome, Workspace, notebook
 from trilemma import content
 from trilemma.cli import main
+
+Command: TypeAlias = Callable[..., Outcome]
 
 
 @dataclass(frozen=True)
@@ -38,23 +40,23 @@ SWEEP, RUN, COMPARE = ("sweep", "trial"), ("run", "small"), ("compare", "trial")
 
 IN_PROCESSES = {
     "broken forecast": Mistake(SWEEP, ("trial.toml", "not valid TOML", "line 4"), (TRIAL, '"as_is"\n', '"as_is\n')),
-    "unknown scenario": Mistake(SWEEP, ("'tigth'", "did you mean 'tight'"), (TRIAL, '"tight"', '"tigth"')),
-    "unknown outcome": Mistake(SWEEP, ("'flet lag'", "'fleet lag'"), (TRIAL, "fleet lag", "flet lag")),
-    "negative draws": Mistake(SWEEP, ("trial.toml", "'design.draws' is -4"), (TRIAL, "draws = 4", "draws = -4")),
     "lever outside its range": Mistake(
         SWEEP, ("scenarios.toml", "'lever' is 7", "0 to 1"), (SCENARIOS, "lever = 1", "lever = 7")
     ),
     "syntax error in the model": Mistake(
         RUN, ("small.mdl", "line 15", "cannot parse"), (MODEL, "lever*STEP(1, 2022)", "lever**STEP((1, 2022)")
     ),
-    "unknown model": Mistake(("run", "smal"), ("unknown model 'smal'", "did you mean 'small'?")),
     "unknown forecast": Mistake(("report", "tril"), ("unknown forecast 'tril'", "did you mean 'trial'?")),
-    "--set without a value": Mistake((*RUN, "--set", "lever"), ("--set 'lever'", "name=value")),
     "unknown method": Mistake((*RUN, "--method", "heun"), ("'heun'", "'euler' or 'rk4'")),
     "scenario not in the results": Mistake((*COMPARE, "--scenarios", "as_is,tigth"), ("'tigth'", "'tight'?")),
 }
 
 MORE = {
+    "unknown scenario": Mistake(SWEEP, ("'tigth'", "did you mean 'tight'"), (TRIAL, '"tight"', '"tigth"')),
+    "unknown outcome": Mistake(SWEEP, ("'flet lag'", "'fleet lag'"), (TRIAL, "fleet lag", "flet lag")),
+    "negative draws": Mistake(SWEEP, ("trial.toml", "'design.draws' is -4"), (TRIAL, "draws = 4", "draws = -4")),
+    "unknown model": Mistake(("run", "smal"), ("unknown model 'smal'", "did you mean 'small'?")),
+    "--set without a value": Mistake((*RUN, "--set", "lever"), ("--set 'lever'", "name=value")),
     "broken scenarios": Mistake(SWEEP, ("scenarios.toml", "not valid TOML"), (SCENARIOS, "[tight]", "[tight")),
     "unknown key": Mistake(SWEEP, ("trial.toml", "'draw'", "'draws'"), (TRIAL, "draws = 4", "draw = 4")),
     "bad value in forecast": Mistake(("forecast", "trial"), ("'baseline'",), (TRIAL, '"as_is"\n', "1\n")),
@@ -80,7 +82,25 @@ MORE = {
 }
 
 
-def _prove(workspace: Workspace, mistake: Mistake, run: Callable[..., Outcome]) -> None:
+@pytest.fixture
+def here(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """Return a function that runs a command in this process: as good a check of the words, and much quicker."""
+
+    def run(*words: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["trilemma", "--project", str(workspace.folder), *words])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(cast("int", stopped.value.code), captured.out, captured.err)
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # what `main` changes is restored at the end
+    yield run
+    content.set_project(None)
+
+
+def _prove(workspace: Workspace, mistake: Mistake, run: Command) -> None:
     """Make a mistake; check its sentence, and that results and reports stay."""
     if mistake.edit is not None:
         workspace.edit(*mistake.edit)
@@ -97,21 +117,8 @@ def test_a_mistake_is_one_sentence(workspace: Workspace, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MORE)
-def test_any_other_mistake_is_one_sentence_too(
-    workspace: Workspace, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def run(*words: str) -> Outcome:  # in this process: as good a check of the words, and much quicker
-        monkeypatch.setattr(sys, "argv", ["trilemma", "--project", str(workspace.folder), *words])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(cast("int", stopped.value.code), captured.out, captured.err)
-
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # restored at the end, as is the project
-    try:
-        _prove(workspace, MORE[name], run)
-    finally:
-        content.set_project(None)
+def test_any_other_mistake_is_one_sentence_too(workspace: Workspace, here: Command, name: str) -> None:
+    _prove(workspace, MORE[name], here)
 
 
 def test_a_project_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
@@ -123,10 +130,10 @@ def test_a_project_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["compare", "report"])
-def test_missing_results_tell_what_to_run(workspace: Workspace, command: str) -> None:
+def test_missing_results_tell_what_to_run(workspace: Workspace, here: Command, command: str) -> None:
     shutil.rmtree(workspace.results)
     before = workspace.made()
-    assert "trilemma sweep trial" in workspace.run(command, "trial").failed()
+    assert "trilemma sweep trial" in here(command, "trial").failed()
     assert workspace.made() == before
 
 
@@ -151,8 +158,8 @@ def _damaged_values(store: Path) -> None:
 
 
 STORES = {
-    "unreadable": (_unreadable, ("compare", "report")),
-    "of another program": (_of_another_program, ("compare", "sweep")),
+    "unreadable": (_unreadable, ("compare", "sweep", "report")),
+    "of another program": (_of_another_program, ("compare", "sweep", "report")),
     "no folder": (_no_folder, ("compare",)),
     "damaged values": (_damaged_values, ("compare",)),
 }
@@ -162,21 +169,23 @@ STORES = {
     ("spoil", "command"),
     [pytest.param(spoil, c, id=f"{name}-{c}") for name, (spoil, commands) in STORES.items() for c in commands],
 )
-def test_a_spoilt_store_is_one_sentence(workspace: Workspace, spoil: Callable[[Path], None], command: str) -> None:
+def test_a_spoilt_store_is_one_sentence(
+    workspace: Workspace, here: Command, spoil: Callable[[Path], None], command: str
+) -> None:
     spoil(workspace.results / "trial.zarr")
     before = workspace.made()
-    sentence = workspace.run(command, "trial").failed()
+    sentence = here(command, "trial").failed()
     assert "damaged" in sentence
     assert "results folder" in sentence
     assert "sweep again" in sentence
     assert workspace.made() == before
 
 
-def test_damaged_values_stop_a_sweep_that_would_copy_them(workspace: Workspace) -> None:
+def test_damaged_values_stop_a_sweep_that_would_copy_them(workspace: Workspace, here: Command) -> None:
     _damaged_values(workspace.results / "trial.zarr")
     workspace.edit(TRIAL, '"as_is", "tight"', '"tight", "as_is"')
     before = workspace.made()
-    assert "damaged" in workspace.run("sweep", "trial").failed()
+    assert "damaged" in here("sweep", "trial").failed()
     assert workspace.made() == before
 
 
