@@ -1,4 +1,4 @@
-"""A small project for the tests of the command line: one model, two scenarios, four draws, a notebook of its own."""
+"""A small project for tests: one model with four scenarios, and a forecast of two with a notebook of its own."""
 
 from __future__ import annotations
 
@@ -27,11 +27,16 @@ lever=
 	~	Dmnl
 	~	What policy sets from 2022 on.
 	|
+history switch=
+	1
+	~	Dmnl
+	~	1 = as it was.
+	|
 brake= lever*STEP(1, 2022)
 	~	Dmnl
 	~	What is felt.
 	|
-Fleet[actor]= INTEG(Fleet[actor]*growth[actor]*(1-brake), start fleet[actor])
+Fleet[actor]= INTEG(Fleet[actor]*growth[actor]*(1-brake)*history switch, start fleet[actor])
 	~	Kunit
 	~	Units in use.
 	|
@@ -66,6 +71,7 @@ PARAMETERS = """name,unit,central,low,high,prior,role,source,note
 growth[US],1/Year,0.2,0.1,0.3,uniform,parameter,assumption,
 growth[CN],1/Year,0.3,0.2,0.4,uniform,parameter,assumption,
 lever,Dmnl,0.5,0,1,,lever,assumption,
+history switch,Dmnl,1,0,1,,switch,assumption,
 start fleet[US],Kunit,10,10,10,,parameter,assumption,
 start fleet[CN],Kunit,5,5,5,,parameter,assumption,
 """
@@ -88,6 +94,19 @@ sentence = "The lever is pulled."
 extends = "as_is"
 [tight.overrides]
 lever = 1
+
+[fast]
+title = "Fast"
+sentence = "Chinese growth is known."
+extends = "as_is"
+[fast.overrides]
+growth = { CN = 0.35 }
+
+[never]
+title = "Never"
+sentence = "Nothing ever grew."
+[never.overrides]
+"history switch" = 0
 """
 
 FORECAST = """title = "A small forecast"

@@ -54,9 +54,18 @@ def test_models_lists_a_projects_own_models_first(swept: Workspace) -> None:
     assert listed[1]["status"] == "structure under revision"
 
 
+def test_models_names_the_one_that_cannot_be_read(workspace: Workspace) -> None:
+    model = workspace.folder / "models" / "small" / "small.mdl"
+    model.write_text(model.read_text().replace("lever*STEP", "lever**STEP"))
+    listed = json.loads(workspace.run("models", "--json").succeeded())
+    assert "line 20: cannot parse" in listed[0]["status"]
+    assert listed[1]["variables"] > 300
+
+
 def test_show_lists_views_and_variables(swept: Workspace) -> None:
     listed = json.loads(swept.run("show", "small", "--json").succeeded())
-    assert {"variable": "Fleet", "dimensions": "actor", "kind": "stock", "unit": "Kunit"}.items() <= listed[3].items()
+    fleet = next(row for row in listed if row["variable"] == "Fleet")
+    assert {"dimensions": "actor", "kind": "stock", "unit": "Kunit"}.items() <= fleet.items()
     shipped = json.loads(swept.run("show", "export_controls", "--json").succeeded())
     views = {row["view"] for row in shipped} - {""}  # the control variables are in no view
     assert len(views) == 11

@@ -44,7 +44,7 @@ IN_PROCESSES = {
         SWEEP, ("scenarios.toml", "'lever' is 7", "0 to 1"), (SCENARIOS, "lever = 1", "lever = 7")
     ),
     "syntax error in the model": Mistake(
-        RUN, ("small.mdl", "line 15", "cannot parse"), (MODEL, "lever*STEP(1, 2022)", "lever**STEP((1, 2022)")
+        RUN, ("small.mdl", "line 20", "cannot parse"), (MODEL, "lever*STEP(1, 2022)", "lever**STEP((1, 2022)")
     ),
     "unknown forecast": Mistake(("report", "tril"), ("unknown forecast 'tril'", "did you mean 'trial'?")),
     "unknown method": Mistake((*RUN, "--method", "heun"), ("'heun'", "'euler' or 'rk4'")),

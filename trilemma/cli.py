@@ -61,20 +61,9 @@ def models(as_json: AsJson = False) -> None:
 
     Example: [bold]trilemma models[/bold]
     """
-    from trilemma.translation.model import load_model
+    from trilemma.translation.inspection import describe_models
 
-    loaded = [load_model(path) for path in content.list_models()]
-    rows = [
-        {
-            "model": m.name,
-            "title": m.title,
-            "version": m.version,
-            "status": m.status,
-            "variables": len(m.variables),
-        }
-        for m in loaded
-    ]
-    _print_rows(rows, as_json)
+    _print_rows(describe_models(content.list_models()), as_json)
 
 
 @app.command()

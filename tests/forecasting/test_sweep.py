@@ -238,3 +238,16 @@ def test_a_setting_that_no_outcome_depends_on_is_warned_of(project: Path, edit: 
         match=r"depends on these settings .*: 'lever' \(in as_is, tight, fast\); 'growth' \(in fast\)\.",
     ):
         sweep(load_forecast("trial"))
+
+
+def test_a_store_that_has_lost_a_block_is_not_read_as_undefined(project: Path) -> None:
+    sweep(load_forecast("trial"))
+    next(path for path in store.store_path("trial").glob("Fleet/c/**/*") if path.is_file()).unlink()
+    with pytest.raises(StoreError, match="has lost 1 of 4 blocks of 'Fleet': move it away or delete it"):
+        open_results("trial")
+
+
+def test_a_store_of_zeros_has_all_its_blocks(project: Path, edit: Edit) -> None:
+    edit("forecasts/scenarios.toml", "lever = 1\n", 'lever = 1\n"start fleet" = 0\n')
+    edit("forecasts/trial.toml", 'outcomes = ["fleet ratio", "Fleet", "fleet lag"]', 'outcomes = ["Fleet"]')
+    assert float(sweep(load_forecast("trial"))["Fleet"].sel(scenario="tight").max()) == 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -115,9 +116,26 @@ def open_store(path: Path) -> xr.Dataset:
             "move it away, then sweep again."
         )
         raise StoreError(message)
+    _check_blocks(path, data)
     data = _decode_names(data)
     texts = {name: data[name].astype(object) for name in data.coords if data[name].dtype.kind in "TU"}
     return data.assign_coords(texts)[_ordered(data)]
+
+
+def _check_blocks(path: Path, data: xr.Dataset) -> None:
+    """Refuse a store that has lost blocks of values: Zarr would read them as undefined, without a word."""
+    for name, array in data.data_vars.items():
+        chunks = array.encoding.get("chunks")
+        if chunks is None or "scenario" not in array.dims:
+            continue
+        expected = math.prod(-(-size // chunk) for size, chunk in zip(array.shape, chunks, strict=True))
+        found = sum(len(files) for _, _, files in os.walk(path / str(name) / "c"))
+        if found < expected:
+            message = (
+                f"'{path.name}' in the results folder has lost {expected - found} of {expected} blocks of "
+                f"'{array.attrs.get(ORIGINAL, name)}': move it away or delete it, then sweep again."
+            )
+            raise StoreError(message)
 
 
 def read_values(stored: Stored) -> Stored:
@@ -205,6 +223,7 @@ def _array(group: zarr.Group, name: str, sample: xr.Variable, header: xr.Dataset
         fill_value=0 if whole.kind == "i" else np.nan,
         dimension_names=[encoded(dim) for dim in dims],
         attributes=attributes,
+        config={"write_empty_chunks": True},  # so that a block of values that is not there is a lost one
     )
 
 

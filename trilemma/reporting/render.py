@@ -229,11 +229,21 @@ def _quiet() -> Generator[None]:
 
 
 def to_page(notebook: NotebookNode, title: str) -> str:
-    """Return an executed notebook as one self-contained HTML page."""
+    """Return an executed notebook as one self-contained HTML page.
+
+    Raises
+    ------
+    ReportError
+        If nbconvert's own templates are not installed.
+    """
     with _quiet():
         exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(Path(__file__).parent)])
         exporter.exclude_anchor_links = True
-        body, _ = exporter.from_notebook_node(notebook, resources={"page_title": title})
+        try:
+            body, _ = exporter.from_notebook_node(notebook, resources={"page_title": title})
+        except ValueError as error:
+            message = f"nbconvert cannot find its templates ({_first_line(error)}): install nbconvert again."
+            raise ReportError(message) from error
     return _with_contents(body)
 
 

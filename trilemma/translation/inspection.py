@@ -1,12 +1,29 @@
-"""What a model holds, as plain records for tables: its variables, and all that is known of one of them."""
+"""What models hold, as plain records for tables: the models, their variables, all that is known of one variable."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from trilemma.errors import unknown_name
+from trilemma.errors import TrilemmaError, unknown_name
 from trilemma.translation import ir
-from trilemma.translation.model import Model
+from trilemma.translation.model import Model, load_model
+
+
+def describe_models(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return a record for every model file; one that cannot be read says why in its status."""
+    records: list[dict[str, Any]] = []
+    for path in paths:
+        try:
+            model = load_model(path)
+        except TrilemmaError as error:
+            about = {"title": "", "version": "", "status": str(error)}
+            records.append({"model": path.parent.name, **about, "variables": 0})
+            continue
+        about = {"title": model.title, "version": model.version, "status": model.status}
+        records.append({"model": model.name, **about, "variables": len(model.variables)})
+    return records
 
 
 def list_variables(model: Model, view: str | None = None) -> list[dict[str, Any]]:
