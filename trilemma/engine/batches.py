@@ -15,6 +15,7 @@ import numpy as np
 
 from trilemma.engine.inputs import Inputs
 from trilemma.engine.loop import Given, Program, Series
+from trilemma.engine.values import Draws
 
 CHUNK = 1024
 """Runs in a chunk at most; 512 to 2,048 are equally fast on the machines measured."""
@@ -78,6 +79,7 @@ def _call(program: Program, inputs: Inputs, where: np.ndarray, runs: int) -> Out
             for key, entry in inputs.replaced.items()
         },
         initial={key: part(entry.values) for key, entry in inputs.initial.items()},  # type: ignore[misc]
+        draws=Draws(np.uint32(inputs.seed), part(inputs.numbers)),  # type: ignore[arg-type]
     )
     outcomes, finite = jax.device_get(program(given))
     flags = np.broadcast_to(np.asarray(finite), (len(where),)).copy()

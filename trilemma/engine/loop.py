@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from trilemma.engine.functions import Instant
 from trilemma.engine.integrators import METHODS, State
 from trilemma.engine.lower import assemble, check_functions, component_shape, evaluate
+from trilemma.engine.values import Draws, Instant
 from trilemma.translation import ir
 from trilemma.translation.model import Model
 from trilemma.translation.ordering import Node, component_of, nodes_of, order, references
@@ -32,11 +32,15 @@ class Series(NamedTuple):
 
 
 class Given(NamedTuple):
-    """The arrays that a program is called with, by key; see `trilemma.engine.inputs.Inputs`."""
+    """The arrays that a program is called with, by key; see `trilemma.engine.inputs.Inputs`.
+
+    `draws` is what random numbers depend on: the seed, and the number of each run.
+    """
 
     constants: dict[str, Array]
     replaced: dict[str, Array | Series]
     initial: dict[str, Array]
+    draws: Draws
 
 
 Mask = tuple[bool, ...]
@@ -75,8 +79,9 @@ def build(model: Model, request: Request) -> Program:
     ModelFileError
         If its equations form a loop.
     """
-    check_functions(model)
-    return jax.jit(_Simulation(model, request).run)
+    simulation = _Simulation(model, request)
+    check_functions(model, simulation.nodes)
+    return jax.jit(simulation.run)
 
 
 class _Simulation:
@@ -93,6 +98,7 @@ class _Simulation:
         flows = [n for stock in self.stocks for n in self._flow_needs(stock)]
         self.step_order = order(model, flows, self._needs_while_running)
         self.initial_order = order(model, [*self.stocks, *wanted], self._needs_at_start)
+        self.nodes = dict.fromkeys([*self.initial_order, *self.step_order, *self.save_order])
 
     def run(self, given: Given) -> tuple[dict[str, Array], Array]:
         """Simulate: the function that is compiled."""
@@ -100,11 +106,12 @@ class _Simulation:
         step = METHODS[request.method]
         state = self._initial_state(given)
 
-        def rates(state: State, time: Array) -> State:
-            return self._rates(given, state, time)
-
         def advance(carry: tuple[State, Array], _: None) -> tuple[tuple[State, Array], None]:
             state, count = carry
+
+            def rates(state: State, time: Array) -> State:
+                return self._rates(given, state, time, count)
+
             return (step(rates, state, self._time(count), request.time_step), count + 1), None
 
         def to_next_save(carry: tuple[State, Array]) -> tuple[State, Array]:
@@ -123,6 +130,10 @@ class _Simulation:
         """Return the time of a step by its number, shape (1,)."""
         return jnp.reshape(self.request.start + count * self.request.time_step, (1,))
 
+    def _instant(self, given: Given, time: Array, count: Array) -> Instant:
+        """Return an instant: a time within a step, and the step."""
+        return Instant(time, self._time(count), count, self.request.time_step, given.draws)
+
     def _finite(self, state: State) -> Array:
         """Return whether all stocks are finite, by run."""
         flags = [jnp.isfinite(level).all(axis=tuple(range(level.ndim - 1))) for level in state.values()]
@@ -130,18 +141,18 @@ class _Simulation:
 
     def _saved(self, given: Given, state: State, count: Array) -> dict[str, Array]:
         """Return the outcomes at a saved time."""
-        time = self._time(count)
-        values = self._evaluated(given, self.save_order, dict(state), time)
+        now = self._instant(given, self._time(count), count)
+        values = self._evaluated(given, self.save_order, dict(state), now)
         model = self.model
         return {
             key: assemble(model, key, [tuple(range(n)) for n in model.nodes[key].shape], values)
             for key in self.request.outcomes
         }
 
-    def _rates(self, given: Given, state: State, time: Array) -> State:
-        """Return the net flows of all stocks."""
-        values = self._evaluated(given, self.step_order, dict(state), time)
-        now = Instant(time, self.request.time_step)
+    def _rates(self, given: Given, state: State, time: Array, count: Array) -> State:
+        """Return the net flows of all stocks at a time within a step."""
+        now = self._instant(given, time, count)
+        values = self._evaluated(given, self.step_order, dict(state), now)
         rates: State = {}
         for node, level in state.items():
             flow = evaluate(self.model, node, _integral(self.model, node).flow, values, now)
@@ -150,23 +161,22 @@ class _Simulation:
 
     def _initial_state(self, given: Given) -> State:
         """Return the stocks at the start, over all runs."""
-        time = self._time(jnp.zeros((), dtype=jnp.int32))
-        values = self._evaluated(given, self.initial_order, {}, time)
+        count = jnp.zeros((), dtype=jnp.int32)
+        values = self._evaluated(given, self.initial_order, {}, self._instant(given, self._time(count), count))
         runs = max([1, *(array.shape[-1] for array in _run_arrays(given))])
         return {n: jnp.broadcast_to(values[n], (*values[n].shape[:-1], runs)) for n in self.stocks}
 
-    def _evaluated(self, given: Given, nodes: Iterable[Node], values: State, time: Array) -> State:
+    def _evaluated(self, given: Given, nodes: Iterable[Node], values: State, now: Instant) -> State:
         """Evaluate definitions in order; what is in `values` already (state) stands unless it is replaced."""
-        now = Instant(time, self.request.time_step)
         for node in nodes:
             mask = self._mask(self.masks, node)
             if mask is not None and mask.all():
-                values[node] = self._replacement(given, node, time)
+                values[node] = self._replacement(given, node, now.time)
                 continue
             if node not in values:
                 values[node] = self._defined(given, node, values, now)
             if mask is not None and mask.any():
-                values[node] = jnp.where(mask[..., None], self._replacement(given, node, time), values[node])
+                values[node] = jnp.where(mask[..., None], self._replacement(given, node, now.time), values[node])
         return values
 
     def _defined(self, given: Given, node: Node, values: State, now: Instant) -> Array:
@@ -259,7 +269,7 @@ def _integral(model: Model, node: Node) -> ir.Integral:
 def _run_arrays(given: Given) -> list[Array]:
     """Return all arrays of the inputs whose last axis is the run."""
     series = [entry.values if isinstance(entry, Series) else entry for entry in given.replaced.values()]
-    return [*given.constants.values(), *series, *given.initial.values()]
+    return [*given.constants.values(), *series, *given.initial.values(), given.draws.runs]
 
 
 def _interpolated(series: Series, time: Array) -> Array:

@@ -38,6 +38,7 @@ def simulate(
     start: float | None = None,
     stop: float | None = None,
     initial: Mapping[str, Any] | None = None,
+    seed: int = 0,
     warn: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
@@ -63,6 +64,10 @@ def simulate(
         Take the place of TIME STEP, INITIAL TIME and FINAL TIME.
     initial
         Initial values of stocks, by name as in `overrides`.
+    seed
+        What the random functions of the model start from. A number is drawn for the seed, the call in the model, the
+        step, the element, and the number of the run: its label on "run" where that is a whole number, else its
+        position. It does not depend on batches, on the outcomes asked for, or on other variables.
     warn
         Warn of overrides that no outcome depends on.
     progress
@@ -84,7 +89,7 @@ def simulate(
     """
     loaded = model if isinstance(model, Model) else load_model(model)
     _use_disk_cache()
-    inputs = read_inputs(loaded, overrides, initial)
+    inputs = replace(read_inputs(loaded, overrides, initial), seed=_seed(seed))
     wanted = _wanted(loaded, outcomes)
     grid = _grid(loaded, save_every, time_step, start, stop)
     fine = _finer(loaded, grid) if wanted.derived else grid
@@ -94,6 +99,20 @@ def simulate(
     saved, finite = run(build(loaded, request), inputs, progress)
     result = _labelled(loaded, wanted, inputs, fine.times, saved, finite, request)
     return result.isel(time=slice(None, None, grid.steps_per_save // fine.steps_per_save))
+
+
+def _seed(seed: int) -> int:
+    """Check a seed.
+
+    Raises
+    ------
+    OverrideError
+        If it is not a whole number from 0 to 2^32 - 1.
+    """
+    if int(seed) != seed or not 0 <= seed < 2**32:
+        message = f"the seed is {seed!r}: give a whole number from 0 to {2**32 - 1}."
+        raise OverrideError(message)
+    return int(seed)
 
 
 @dataclass(frozen=True)
@@ -269,6 +288,7 @@ def _labelled(
         "model_hash": model.hash,
         "method": request.method,
         "time_step": request.time_step,
+        "seed": inputs.seed,
     }
     return xr.Dataset(variables, coords, attrs)
 

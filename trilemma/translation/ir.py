@@ -154,8 +154,8 @@ def free_marks(node: Expression) -> frozenset[str]:
     return frozenset(mark for child in children(node) for mark in free_marks(child))
 
 
-REDUCTIONS = frozenset({"sum", "prod", "vmax", "vmin"})
-"""Functions that reduce the ranges marked with "!" in their argument."""
+REDUCTIONS = frozenset({"sum", "prod", "vmax", "vmin", "vector_select", "allocate_available"})
+"""Functions that reduce the ranges marked with "!" in their arguments."""
 
 _NODES = (Number, Array, Reference, Operation, Call, Table, Integral)
 

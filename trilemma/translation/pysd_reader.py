@@ -37,8 +37,6 @@ VENSIM_NAMES = {
     "TrendStructure": "TREND",
     "ForecastStructure": "FORECAST",
     "SampleIfTrueStructure": "SAMPLE IF TRUE",
-    "AllocateAvailableStructure": "ALLOCATE AVAILABLE",
-    "AllocateByPriorityStructure": "ALLOCATE BY PRIORITY",
     "GetLookupsStructure": "GET LOOKUPS",
     "GetDataStructure": "GET DATA",
     "GetConstantsStructure": "GET CONSTANTS",
@@ -316,6 +314,14 @@ class _Reader:
             return ir.Component(tuple(subscripts), scope.table(ir.Reference("time"), component.ast), line)
         return ir.Component(tuple(subscripts), scope.definition(component.ast), line)
 
+    def last_range(self, key: str) -> str | None:
+        """Return the last range of a variable, or None if it has none."""
+        for element in self.section.elements:
+            if ir.normalise(element.name) == key:
+                dims, _ = self._dims(element.name, [tuple(c.subscripts[0]) for c in element.components], [])
+                return dims[-1] if dims else None
+        return None
+
     def unsupported(self, name: str, construct: str, line: int | None) -> UnsupportedError:
         """Return the error for a construct without a representation."""
         place = f", line {line}" if line else ""
@@ -365,6 +371,11 @@ class _Scope:
                 return self._smooth(tree, int(tree.order))
             case ae.DelayStructure():
                 return self._delay(tree, int(tree.order))
+            case ae.AllocateAvailableStructure():
+                return self._allocate_available(tree)
+            case ae.AllocateByPriorityStructure():
+                parts = (tree.request, tree.priority, tree.size, tree.width, tree.supply)
+                return ir.Call("allocate_by_priority", tuple(self.expression(part) for part in parts))
             case ae.IntegStructure():
                 raise self.unsupported("INTEG inside an expression")
             case np.ndarray():
@@ -389,10 +400,29 @@ class _Scope:
     def _call(self, tree: ae.CallStructure) -> ir.Expression:
         """Translate a function, or a named lookup applied to its argument."""
         key = ir.normalise(tree.function.reference)
+        if key == "elmcount":
+            return self._number_of_elements(tree)
         arguments = tuple(self.expression(a) for a in tree.arguments)
         if key in self.reader.lookups:
             return self.table(arguments[0], self.reader.lookups[key])
         return ir.Call(key, arguments)
+
+    def _number_of_elements(self, tree: ae.CallStructure) -> ir.Expression:
+        """Translate ELMCOUNT: the number of elements of a range."""
+        names = [ir.normalise(a.reference) for a in tree.arguments if isinstance(a, ae.ReferenceStructure)]
+        ranges = {ir.normalise(name): labels for name, labels in self.reader.ranges.items()}
+        if len(tree.arguments) != 1 or not names or names[0] not in ranges:
+            raise self.unsupported("ELMCOUNT of something that is not a subscript range")
+        return ir.Number(float(len(ranges[names[0]])))
+
+    def _allocate_available(self, tree: ae.AllocateAvailableStructure) -> ir.Expression:
+        """Translate ALLOCATE AVAILABLE: of its profile an element is named, and the whole last range is meant."""
+        profile = self.expression(tree.pp)
+        last = self.reader.last_range(profile.key) if isinstance(profile, ir.Reference) else None
+        if not isinstance(profile, ir.Reference) or last is None:
+            raise self.unsupported("ALLOCATE AVAILABLE with a priority profile that is not a subscripted variable")
+        profile = replace(profile, subscripts=(*profile.subscripts[:-1], f"{last}!"))
+        return ir.Call("allocate_available", (self.expression(tree.request), profile, self.expression(tree.avail)))
 
     def table(self, argument: ir.Expression, lookup: ae.LookupsStructure) -> ir.Table:
         """Translate a lookup table with its argument."""
