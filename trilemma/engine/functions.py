@@ -1,4 +1,4 @@
-"""Operators, tables, and functions of Vensim that act element by element: one entry each.
+"""Operators, and functions of Vensim that act element by element: one entry each.
 
 Arguments are arrays whose axes are aligned already; the last axis is the run. Functions of time, of whole ranges,
 random functions and allocations have modules of their own, with tables of the same form; `function_table` joins them.
@@ -16,9 +16,6 @@ from trilemma.engine.values import Function, element_wise
 
 SMALL = 1e-6
 """What Vensim takes for zero in ZIDZ, XIDZ and QUANTUM."""
-
-WHERE_CHAIN_POINTS = 48
-"""Tables up to this length are compared with every point; longer ones are searched."""
 
 
 def power(base: Array, exponent: Array) -> Array:
@@ -40,20 +37,6 @@ def power(base: Array, exponent: Array) -> Array:
 def power_of_positive(base: Array, exponent: Array) -> Array:
     """Return base ^ exponent for a base known to be above 0."""
     return jnp.exp(exponent * jnp.log(base))
-
-
-def table(argument: Array, x: tuple[float, ...], y: tuple[float, ...]) -> Array:
-    """Return the value of a table at `argument`: linear between its points, flat outside them.
-
-    A chain of comparisons keeps the batch in vector registers, where a search would gather from memory.
-    """
-    if len(x) > WHERE_CHAIN_POINTS:
-        return jnp.interp(argument, jnp.asarray(x), jnp.asarray(y))
-    value = jnp.full_like(argument, y[0])
-    for x0, y0, x1, y1 in zip(x, y, x[1:], y[1:], strict=False):
-        slope = (y1 - y0) / (x1 - x0) if x1 > x0 else 0.0
-        value = jnp.where(argument >= x0, y0 + slope * (argument - x0), value)
-    return jnp.where(argument >= x[-1], y[-1], value)
 
 
 def divided(numerator: Array, denominator: Array, otherwise: Array) -> Array:

@@ -15,7 +15,8 @@ import numpy as np
 from jax import Array
 
 from trilemma.engine.function_table import CALLS, CHECKS, shown_name
-from trilemma.engine.functions import OPERATORS, power_of_positive, table
+from trilemma.engine.functions import OPERATORS, power_of_positive
+from trilemma.engine.tables import padded, table, tables
 from trilemma.engine.values import Instant, Site, Value, expanded, literal, together
 from trilemma.errors import ModelFileError, UnsupportedError, near_names
 from trilemma.translation import ir
@@ -56,6 +57,13 @@ def evaluate(model: Model, node: Node, expression: ir.Expression, values: Values
     axes = component_axes(model, component)
     stream = stream_name(model, node, expression)
     value = _Evaluation(model, node, component, values, now, stream).value(expression)
+    left_open = [axis for axis in value.axes if axis not in axes]
+    if left_open:
+        message = (
+            f"'{model.path}', line {component.line}: the equation of '{model.nodes[node.key].name}' leaves the range "
+            f"'{left_open[0]}' open: put it into SUM, VMAX or another function that reduces it."
+        )
+        raise UnsupportedError(message)
     return _aligned(value, axes, component_shape(model, component))
 
 
@@ -183,9 +191,10 @@ class _Evaluation:
         match node:
             case ir.Number(number):
                 return Value((), jnp.full((1,), number))
-            case ir.Array(numbers):
-                shape = component_shape(self.model, self.component)
-                return Value(component_axes(self.model, self.component), jnp.reshape(jnp.array(numbers), (*shape, 1)))
+            case ir.Array(numbers, shape, axes):
+                own = axes if axes else component_axes(self.model, self.component)
+                sizes = shape if axes else component_shape(self.model, self.component)
+                return Value(tuple(a.lower() for a in own), jnp.reshape(jnp.array(numbers), (*sizes, 1)))
             case ir.Reference("time"):
                 return Value((), self.now.time)
             case ir.Reference():
@@ -194,13 +203,21 @@ class _Evaluation:
                 return self._power(base, exponent)
             case ir.Operation(operator, operands):
                 return self._apply(OPERATORS[operator], operands)
-            case ir.Table(argument, x, y):
+            case ir.Table(argument, x, y, kind):
                 value = self.value(argument)
-                return Value(value.axes, table(value.array, x, y))
+                return Value(value.axes, table(value.array, x, y, kind))
+            case ir.Tables():
+                return self._tables(node)
             case ir.Call(function, arguments):
                 return self._call(function, arguments)
-            case ir.Integral():  # a stock is state: whoever evaluates it gives its value
-                message = f"'{self.model.nodes[self.node.key].name}' is a stock and has no value of its own equation"
+            case ir.Missing():
+                message = (
+                    f"'{self.model.path}', line {self.component.line}: '{self.model.nodes[self.node.key].name}' "
+                    "is data without a file: give its values as an override, a DataArray over 'time'."
+                )
+                raise UnsupportedError(message)
+            case _:  # a stock is state: whoever evaluates it gives its value
+                message = f"'{self.model.nodes[self.node.key].name}' is state and has no value of its own equation"
                 raise TypeError(message)
 
     def _reference(self, node: ir.Reference) -> Value:
@@ -216,13 +233,25 @@ class _Evaluation:
             raise UnsupportedError(message)
         ranges = self.model.lower_ranges
         array = assemble(self.model, node.key, ir.positions(variable, node.subscripts, ranges), self.values)
-        open_axes = [s.lower().removesuffix("!") in ranges for s in node.subscripts]
+        open_axes = [ir.range_of(s).lower() in ranges for s in node.subscripts]
         shape = [n for n, is_open in zip(array.shape, open_axes, strict=False) if is_open]
-        axes = tuple(s.lower() for s, is_open in zip(node.subscripts, open_axes, strict=True) if is_open)
+        axes = tuple(ir.axis_of(s).lower() for s, is_open in zip(node.subscripts, open_axes, strict=True) if is_open)
         array = array.reshape((*shape, array.shape[-1]))
         if len(set(axes)) < len(axes):
             return self._diagonal(axes, array)
         return Value(axes, array)
+
+    def _tables(self, node: ir.Tables) -> Value:
+        """Return tables by element, applied to an argument that may have the same axes and others."""
+        value = self.value(node.argument)
+        own = tuple(axis.lower() for axis in node.axes)
+        ranges = self.model.lower_ranges
+        sizes = tuple(len(ranges[axis.removesuffix("!")]) for axis in own)
+        axes = (*own, *(axis for axis in value.axes if axis not in own))
+        array = expanded(value, axes)
+        shape = (*sizes, *(1,) * (array.ndim - len(own)))
+        xs, ys = (points.reshape((len(points), *shape)) for points in padded(node.tables))
+        return Value(axes, tables(array, xs, ys, node.kind))
 
     def _diagonal(self, axes: tuple[str, ...], array: Array) -> Value:
         """Return x[a,a]: the elements where an axis that is used twice has one position."""

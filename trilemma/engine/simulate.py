@@ -13,9 +13,9 @@ import numpy as np
 import platformdirs
 import xarray as xr
 
-from trilemma.engine.batches import run
+from trilemma.engine.batches import given, run
 from trilemma.engine.inputs import Inputs, Overrides, read_inputs
-from trilemma.engine.loop import Request, build
+from trilemma.engine.loop import Request, build, with_pipes
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
 from trilemma.translation import ir
 from trilemma.translation.expressions import DerivedOutcome, evaluate
@@ -93,7 +93,8 @@ def simulate(
     wanted = _wanted(loaded, outcomes)
     grid = _grid(loaded, save_every, time_step, start, stop)
     fine = _finer(loaded, grid) if wanted.derived else grid
-    request = _request(loaded, wanted, inputs, method, fine)
+    runs = inputs.runs or 1
+    request = with_pipes(loaded, _request(loaded, wanted, inputs, method, fine), given(inputs, np.arange(runs), runs))
     if warn:
         _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes)
     saved, finite = run(build(loaded, request), inputs, progress)

@@ -22,9 +22,7 @@ def read_toml(path: Path, error: type[TrilemmaError]) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as failure:
-        message = (
-            f"{path.name} is not UTF-8 text: save it as UTF-8 ({failure.reason} at byte {failure.start})."
-        )
+        message = f"{path.name} is not UTF-8 text: save it as UTF-8 ({failure.reason} at byte {failure.start})."
         raise error(message) from failure
     except OSError as failure:
         message = f"'{path}' cannot be read: {failure.strerror}."
