@@ -209,8 +209,10 @@ def test_initial_values_have_an_order_of_their_own(load: Loader) -> None:
 
 
 def test_an_unknown_function_is_named_with_its_line(load: Loader) -> None:
-    with pytest.raises(UnsupportedError, match="line 2: 'x' uses RANDOM UNIFORM, which is not supported"):
-        simulate(load("x = RANDOM UNIFORM(0, 1, 2)~~|"))
+    with pytest.raises(
+        UnsupportedError, match="line 2: 'x' uses RANDOM POISSON, which is not supported; did you mean 'RANDOM"
+    ):
+        simulate(load("x = RANDOM POISSON(0, 1, 2, 3, 4, 5)~~|"))
 
 
 def test_only_what_is_asked_is_computed(load: Loader) -> None:

@@ -109,9 +109,8 @@ $192-192-192,0,Times New Roman|12||0-0-0|0-0-0|0-0-255|-1--1--1|-1--1--1|96,96,1
         ("a: P, Q ~~|\nx[a] = 1, 2 ~ Dmnl ~|\ny = x[R] ~ Dmnl ~|", UnknownNameError, ["'R'", "'P' and 'Q'"]),
         ("a: P, Q ~~|\nx[a] = 1, 2 ~ Dmnl ~|\ny = x[a] ~ Dmnl ~|", ModelFileError, ["'a'", "left-hand side"]),
         ("x = INTEG(1, 0.0)+1 ~ Dmnl ~|", UnsupportedError, ["line 2", "'x'", "INTEG inside"]),
-        ("x = DELAY FIXED(Time, 2, 0) ~ Dmnl ~|", UnsupportedError, ["line 2", "'x' uses DELAY FIXED"]),
-        ("a: P, Q ~~|\nx[a] :EXCEPT: [P] = 1 ~ Dmnl ~|\nx[P] = 2 ~ Dmnl ~|", UnsupportedError, [":EXCEPT:", "line 3"]),
-        (":MACRO: M(a)\nM = a ~ Dmnl ~|\n:END OF MACRO:\nx = M(1) ~ Dmnl ~|", UnsupportedError, ["macro 'm'"]),
+        ("x = SMOOTH N(Time, 2, 0, Time) ~ Dmnl ~|", UnsupportedError, ["line 2", "'x' uses SMOOTH N with an order"]),
+        (":MACRO: M(a)\nM = a ~~|\n:END OF MACRO:\nx = M(1, 2) ~~|", ModelFileError, ["macro 'm'", "it takes 1"]),
     ],
 )
 def test_a_mistake_in_a_file_is_named_with_its_line(

@@ -15,6 +15,7 @@ import numpy as np
 
 from trilemma.engine.inputs import Inputs
 from trilemma.engine.loop import Given, Program, Series
+from trilemma.engine.values import Draws
 
 CHUNK = 1024
 """Runs in a chunk at most; 512 to 2,048 are equally fast on the machines measured."""
@@ -67,23 +68,28 @@ def _chunks(runs: int) -> Iterator[np.ndarray]:
 
 def _call(program: Program, inputs: Inputs, where: np.ndarray, runs: int) -> Outputs:
     """Call a program for some of the runs and bring its results to NumPy."""
+    outcomes, finite = jax.device_get(program(given(inputs, where, runs)))
+    flags = np.broadcast_to(np.asarray(finite), (len(where),)).copy()
+    for values in outcomes.values():
+        flags &= np.isfinite(values).all(axis=tuple(range(values.ndim - 1))) | np.isnan(values[0]).any()
+    return outcomes, flags
+
+
+def given(inputs: Inputs, where: np.ndarray, runs: int) -> Given:
+    """Return the arrays that a program is called with, for the runs at some positions."""
 
     def part(array: np.ndarray) -> np.ndarray:
         return array[..., where] if array.shape[-1] == runs and runs > 1 else array
 
-    given = Given(
+    return Given(
         constants={key: part(value) for key, value in inputs.constants.items()},  # type: ignore[misc]
         replaced={
             key: Series(entry.knots, part(entry.values)) if entry.knots is not None else part(entry.values)  # type: ignore[arg-type, misc]
             for key, entry in inputs.replaced.items()
         },
         initial={key: part(entry.values) for key, entry in inputs.initial.items()},  # type: ignore[misc]
+        draws=Draws(np.uint32(inputs.seed), part(inputs.numbers)),  # type: ignore[arg-type]
     )
-    outcomes, finite = jax.device_get(program(given))
-    flags = np.broadcast_to(np.asarray(finite), (len(where),)).copy()
-    for values in outcomes.values():
-        flags &= np.isfinite(values).all(axis=tuple(range(values.ndim - 1))) | np.isnan(values[0]).any()
-    return outcomes, flags
 
 
 def _joined(parts: list[Outputs], runs: int) -> Outputs:

@@ -1,31 +1,21 @@
-"""Vensim's functions as functions of arrays: one entry each.
+"""Operators, and functions of Vensim that act element by element: one entry each.
 
-Arguments are arrays whose axes are aligned already; the last axis is the run. `Instant` carries what a function of time
-needs. Reductions over a range (SUM, VMAX, ...) take the axes to reduce instead.
+Arguments are arrays whose axes are aligned already; the last axis is the run. Functions of time, of whole ranges,
+random functions and allocations have modules of their own, with tables of the same form; `function_table` joins them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from trilemma.engine.values import Function, element_wise
+
 SMALL = 1e-6
-"""What Vensim takes for zero in ZIDZ, XIDZ and RAMP."""
-
-WHERE_CHAIN_POINTS = 48
-"""Tables up to this length are compared with every point; longer ones are searched."""
-
-
-class Instant(NamedTuple):
-    """The time of an evaluation, shape (1,), and the step of the integration, in the model's unit of time."""
-
-    time: Array
-    time_step: float
+"""What Vensim takes for zero in ZIDZ, XIDZ and QUANTUM."""
 
 
 def power(base: Array, exponent: Array) -> Array:
@@ -49,29 +39,16 @@ def power_of_positive(base: Array, exponent: Array) -> Array:
     return jnp.exp(exponent * jnp.log(base))
 
 
-def table(argument: Array, x: tuple[float, ...], y: tuple[float, ...]) -> Array:
-    """Return the value of a table at `argument`: linear between its points, flat outside them.
-
-    A chain of comparisons keeps the batch in vector registers, where a search would gather from memory.
-    """
-    if len(x) > WHERE_CHAIN_POINTS:
-        return jnp.interp(argument, jnp.asarray(x), jnp.asarray(y))
-    value = jnp.full_like(argument, y[0])
-    for x0, y0, x1, y1 in zip(x, y, x[1:], y[1:], strict=False):
-        slope = (y1 - y0) / (x1 - x0) if x1 > x0 else 0.0
-        value = jnp.where(argument >= x0, y0 + slope * (argument - x0), value)
-    return jnp.where(argument >= x[-1], y[-1], value)
+def divided(numerator: Array, denominator: Array, otherwise: Array) -> Array:
+    """Return XIDZ: a quotient, or `otherwise` where the denominator is almost zero."""
+    small = jnp.abs(denominator) < SMALL
+    return jnp.where(small, otherwise, numerator / jnp.where(small, 1.0, denominator))
 
 
-def step(now: Instant, height: Array, start: Array) -> Array:
-    """Return STEP: `height` from the step that contains `start` on."""
-    return jnp.where(now.time + now.time_step / 2 > start, height, 0.0)
-
-
-def ramp(now: Instant, slope: Array, start: Array, end: Array | None = None) -> Array:
-    """Return RAMP: rises by `slope` a unit of time from `start`, to `end` where one is given."""
-    until = now.time if end is None else jnp.minimum(now.time, end)
-    return jnp.where(now.time + SMALL > start, slope * (until - start), 0.0)
+def quantum(x: Array, size: Array) -> Array:
+    """Return QUANTUM: the multiple of `size` next to x towards zero; x itself where the size is not above zero."""
+    small = size < SMALL
+    return jnp.where(small, x, size * jnp.trunc(x / jnp.where(small, 1.0, size)))
 
 
 def _compared(compare: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
@@ -102,42 +79,29 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "not": lambda a: (~_truth(a)).astype(jnp.float64),
 }
 
-FUNCTIONS: dict[str, Callable[..., Array]] = {
-    "abs": jnp.abs,
-    "arccos": jnp.arccos,
-    "arcsin": jnp.arcsin,
-    "arctan": jnp.arctan,
-    "cos": jnp.cos,
-    "cosh": jnp.cosh,
-    "exp": jnp.exp,
-    "if_then_else": lambda condition, yes, no: jnp.where(_truth(condition), yes, no),
-    "integer": jnp.trunc,
-    "ln": jnp.log,
-    "log": lambda x, base: jnp.log(x) / jnp.log(base),
-    "max": jnp.maximum,
-    "min": jnp.minimum,
-    "modulo": jnp.fmod,
-    "pi": lambda: jnp.full((1,), np.pi),
-    "power": power,
-    "quantum": lambda x, size: jnp.where(size > 0, size * jnp.trunc(x / jnp.where(size > 0, size, 1.0)), x),
-    "sin": jnp.sin,
-    "sinh": jnp.sinh,
-    "sqrt": jnp.sqrt,
-    "tan": jnp.tan,
-    "tanh": jnp.tanh,
-    "xidz": lambda a, b, x: jnp.where(jnp.abs(b) < SMALL, x, a / jnp.where(jnp.abs(b) < SMALL, 1.0, b)),
-    "zidz": lambda a, b: jnp.where(jnp.abs(b) < SMALL, 0.0, a / jnp.where(jnp.abs(b) < SMALL, 1.0, b)),
+FUNCTIONS: dict[str, Function] = {
+    "abs": element_wise(jnp.abs, 1),
+    "arccos": element_wise(jnp.arccos, 1),
+    "arcsin": element_wise(jnp.arcsin, 1),
+    "arctan": element_wise(jnp.arctan, 1),
+    "cos": element_wise(jnp.cos, 1),
+    "cosh": element_wise(jnp.cosh, 1),
+    "exp": element_wise(jnp.exp, 1),
+    "if_then_else": element_wise(lambda condition, yes, no: jnp.where(_truth(condition), yes, no), 3),
+    "integer": element_wise(jnp.trunc, 1),
+    "ln": element_wise(jnp.log, 1),
+    "log": element_wise(lambda x, base: jnp.log(x) / jnp.log(base), 2),
+    "max": element_wise(jnp.maximum, 2),
+    "min": element_wise(jnp.minimum, 2),
+    "modulo": element_wise(lambda x, size: x - quantum(x, size), 2),
+    "pi": element_wise(lambda: jnp.full(1, np.pi), 0),
+    "power": element_wise(power, 2),
+    "quantum": element_wise(quantum, 2),
+    "sin": element_wise(jnp.sin, 1),
+    "sinh": element_wise(jnp.sinh, 1),
+    "sqrt": element_wise(jnp.sqrt, 1),
+    "tan": element_wise(jnp.tan, 1),
+    "tanh": element_wise(jnp.tanh, 1),
+    "xidz": element_wise(divided, 3),
+    "zidz": element_wise(lambda a, b: divided(a, b, jnp.zeros(1)), 2),
 }
-
-OF_TIME: dict[str, Callable[..., Array]] = {"step": step, "ramp": ramp}
-
-REDUCTIONS: dict[str, Callable[[Array, tuple[int, ...]], Array]] = {
-    "sum": lambda x, axes: jnp.sum(x, axis=axes),
-    "prod": lambda x, axes: jnp.prod(x, axis=axes),
-    "vmax": lambda x, axes: jnp.max(x, axis=axes),
-    "vmin": lambda x, axes: jnp.min(x, axis=axes),
-}
-
-SUPPORTED = frozenset(FUNCTIONS) | frozenset(OF_TIME) | frozenset(REDUCTIONS)
-
-jax.config.update("jax_enable_x64", True)

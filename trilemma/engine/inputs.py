@@ -46,6 +46,8 @@ class Inputs:
         By key, the literal values of every variable that has some; NaN where an equation defines the element.
     replaced, initial
         By key, what takes the place of equations, and of initial values of stocks.
+    seed
+        What the random functions of a model start from.
     """
 
     runs: int | None
@@ -53,6 +55,18 @@ class Inputs:
     constants: dict[str, np.ndarray]
     replaced: dict[str, Replacement] = field(default_factory=dict[str, Replacement])
     initial: dict[str, Replacement] = field(default_factory=dict[str, Replacement])
+    seed: int = 0
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The number of each run for random functions: its label where that is a whole number, else its position.
+
+        A run that is computed again, in another batch but under its label, draws the same numbers.
+        """
+        if self.runs is None:
+            return np.zeros(1, dtype=np.uint32)
+        numbered = np.issubdtype(self.labels.dtype, np.integer) and 0 <= self.labels.min() <= self.labels.max() < 2**32
+        return (self.labels if numbered else np.arange(self.runs)).astype(np.uint32)
 
 
 def read_inputs(model: Model, overrides: Overrides | None, initial: Mapping[str, Any] | None) -> Inputs:

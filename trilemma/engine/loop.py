@@ -7,7 +7,7 @@ labels. All arrays have the run as their last axis, of size 1 where nothing vari
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,12 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from trilemma.engine.functions import Instant
 from trilemma.engine.integrators import METHODS, State
 from trilemma.engine.lower import assemble, check_functions, component_shape, evaluate
+from trilemma.engine.memory import Pipe, enter, fill, steps_of
+from trilemma.engine.values import Draws, Instant
 from trilemma.translation import ir
 from trilemma.translation.model import Model
-from trilemma.translation.ordering import Node, component_of, nodes_of, order, references
+from trilemma.translation.ordering import Node, active, at_start, component_of, nodes_of, order, references
 
 
 class Series(NamedTuple):
@@ -32,11 +33,23 @@ class Series(NamedTuple):
 
 
 class Given(NamedTuple):
-    """The arrays that a program is called with, by key; see `trilemma.engine.inputs.Inputs`."""
+    """The arrays that a program is called with, by key; see `trilemma.engine.inputs.Inputs`.
+
+    `draws` is what random numbers depend on: the seed, and the number of each run.
+    """
 
     constants: dict[str, Array]
     replaced: dict[str, Array | Series]
     initial: dict[str, Array]
+    draws: Draws
+
+
+class Carry(NamedTuple):
+    """What goes from step to step: stocks and memories, what is on its way in delays, and the number of the step."""
+
+    state: State
+    pipes: dict[Node, Pipe]
+    number: Array
 
 
 Mask = tuple[bool, ...]
@@ -58,6 +71,8 @@ class Request:
     time_step: float
     steps_per_save: int
     saves: int
+    pipes: tuple[tuple[Node, int, bool], ...] = ()
+    """The memories with a delay: the steps of the longest one, and whether all elements and runs take as many."""
 
 
 Program = Callable[[Given], tuple[dict[str, Array], Array]]
@@ -75,8 +90,19 @@ def build(model: Model, request: Request) -> Program:
     ModelFileError
         If its equations form a loop.
     """
-    check_functions(model)
-    return jax.jit(_Simulation(model, request).run)
+    simulation = _Simulation(model, request)
+    check_functions(model, simulation.nodes)
+    return jax.jit(simulation.run)
+
+
+def with_pipes(model: Model, request: Request, given: Given) -> Request:
+    """Return a request that knows how long the delays of memories are; they follow from the inputs."""
+    if not any(isinstance(c.expression, ir.Memory) for v in model.nodes.values() for c in v.components):
+        return request
+    simulation = _Simulation(model, request)
+    check_functions(model, simulation.nodes)
+    steps = {node: np.asarray(n) for node, n in simulation.delays(given).items()}
+    return replace(request, pipes=tuple((node, int(n.max()), n.min() == n.max()) for node, n in sorted(steps.items())))
 
 
 class _Simulation:
@@ -88,40 +114,81 @@ class _Simulation:
         self.masks = {key: np.reshape(mask, model.nodes[key].shape) for key, mask in request.replaced}
         self.begin = {key: np.reshape(mask, model.nodes[key].shape) for key, mask in request.initial}
         wanted = [node for key in request.outcomes for node in nodes_of(model, key)]
-        self.stocks = self._stocks_behind(wanted)
+        found = self._states_behind(wanted)
+        self.stocks = tuple(node for node in found if isinstance(self._equation(node), ir.Integral))
+        self.memories = tuple(node for node in found if isinstance(self._equation(node), ir.Memory))
+        self.pipes = {node: (size, uniform) for node, size, uniform in request.pipes}
         self.save_order = order(model, wanted, self._needs_while_running)
-        flows = [n for stock in self.stocks for n in self._flow_needs(stock)]
+        flows = [n for state in found for n in self._flow_needs(state)]
         self.step_order = order(model, flows, self._needs_while_running)
-        self.initial_order = order(model, [*self.stocks, *wanted], self._needs_at_start)
+        self.initial_order = order(model, [*found, *wanted, *self._delayed_needs()], self._needs_at_start)
+        self.nodes = dict.fromkeys([*self.initial_order, *self.step_order, *self.save_order])
 
     def run(self, given: Given) -> tuple[dict[str, Array], Array]:
         """Simulate: the function that is compiled."""
         request = self.request
-        step = METHODS[request.method]
-        state = self._initial_state(given)
+        state, pipes = self._initial_state(given)
 
-        def rates(state: State, time: Array) -> State:
-            return self._rates(given, state, time)
+        def advance(carry: Carry, _: None) -> tuple[Carry, None]:
+            return self._advanced(given, carry), None
 
-        def advance(carry: tuple[State, Array], _: None) -> tuple[tuple[State, Array], None]:
-            state, count = carry
-            return (step(rates, state, self._time(count), request.time_step), count + 1), None
-
-        def to_next_save(carry: tuple[State, Array]) -> tuple[State, Array]:
+        def to_next_save(carry: Carry) -> Carry:
             return lax.scan(advance, carry, length=request.steps_per_save)[0]
 
-        def save(carry: tuple[State, Array], _: None) -> tuple[tuple[State, Array], dict[str, Array]]:
-            saved = self._saved(given, *carry)
-            is_last = carry[1] >= (request.saves - 1) * request.steps_per_save
+        def save(carry: Carry, _: None) -> tuple[Carry, dict[str, Array]]:
+            saved = self._saved(given, carry.state, carry.number)
+            is_last = carry.number >= (request.saves - 1) * request.steps_per_save
             return lax.cond(is_last, lambda carry: carry, to_next_save, carry), saved
 
-        carry = (state, jnp.zeros((), dtype=jnp.int32))
+        carry = Carry(state, pipes, jnp.zeros((), dtype=jnp.int32))
         carry, saved = lax.scan(save, carry, length=request.saves)
-        return saved, self._finite(carry[0])
+        return saved, self._finite({node: carry.state[node] for node in self.stocks})
+
+    def delays(self, given: Given) -> dict[Node, Array]:
+        """Return the delay of each memory that has one, in steps: whole numbers."""
+        return self._steps(self._at_start(given, order(self.model, self._delayed_needs(), self._needs_at_start)), given)
+
+    def _advanced(self, given: Given, carry: Carry) -> Carry:
+        """Return what holds after a step."""
+        state, pipes, count = carry
+        held = {node: state[node] for node in self.memories}
+
+        def rates(levels: State, time: Array) -> State:
+            return self._rates(given, {**levels, **held}, time, count)
+
+        levels = {node: state[node] for node in self.stocks}
+        levels = METHODS[self.request.method](rates, levels, self._time(count), self.request.time_step)
+        for node in self.stocks:
+            if _integral(self.model, node).non_negative:
+                levels[node] = jnp.maximum(levels[node], 0.0)
+        held, pipes = self._remembered(given, carry)
+        return Carry({**levels, **held}, pipes, count + 1)
+
+    def _remembered(self, given: Given, carry: Carry) -> tuple[State, dict[Node, Pipe]]:
+        """Return the memories after a step, from what held at its beginning."""
+        if not self.memories:
+            return {}, carry.pipes
+        now = self._instant(given, self._time(carry.number), carry.number)
+        values = self._evaluated(given, self.step_order, dict(carry.state), now)
+        held: State = {}
+        pipes: dict[Node, Pipe] = {}
+        for node in self.memories:
+            level = carry.state[node]
+            entering = evaluate(self.model, node, active(_memory(self.model, node).next), values, now)
+            entering = jnp.broadcast_to(entering, level.shape)
+            if node in carry.pipes:
+                held[node], pipes[node] = enter(carry.pipes[node], entering, uniform=self.pipes[node][1])
+            else:
+                held[node] = entering
+        return held, pipes
 
     def _time(self, count: Array) -> Array:
         """Return the time of a step by its number, shape (1,)."""
         return jnp.reshape(self.request.start + count * self.request.time_step, (1,))
+
+    def _instant(self, given: Given, time: Array, count: Array) -> Instant:
+        """Return an instant: a time within a step, and the step."""
+        return Instant(time, self._time(count), count, self.request.time_step, given.draws)
 
     def _finite(self, state: State) -> Array:
         """Return whether all stocks are finite, by run."""
@@ -130,56 +197,83 @@ class _Simulation:
 
     def _saved(self, given: Given, state: State, count: Array) -> dict[str, Array]:
         """Return the outcomes at a saved time."""
-        time = self._time(count)
-        values = self._evaluated(given, self.save_order, dict(state), time)
+        now = self._instant(given, self._time(count), count)
+        values = self._evaluated(given, self.save_order, dict(state), now)
         model = self.model
         return {
             key: assemble(model, key, [tuple(range(n)) for n in model.nodes[key].shape], values)
             for key in self.request.outcomes
         }
 
-    def _rates(self, given: Given, state: State, time: Array) -> State:
-        """Return the net flows of all stocks."""
-        values = self._evaluated(given, self.step_order, dict(state), time)
-        now = Instant(time, self.request.time_step)
+    def _rates(self, given: Given, state: State, time: Array, count: Array) -> State:
+        """Return the net flows of all stocks at a time within a step."""
+        now = self._instant(given, time, count)
+        values = self._evaluated(given, self.step_order, dict(state), now)
         rates: State = {}
-        for node, level in state.items():
-            flow = evaluate(self.model, node, _integral(self.model, node).flow, values, now)
-            rates[node] = jnp.broadcast_to(flow, level.shape)
+        for node in self.stocks:
+            flow = evaluate(self.model, node, active(_integral(self.model, node).flow), values, now)
+            rates[node] = jnp.broadcast_to(flow, state[node].shape)
         return rates
 
-    def _initial_state(self, given: Given) -> State:
-        """Return the stocks at the start, over all runs."""
-        time = self._time(jnp.zeros((), dtype=jnp.int32))
-        values = self._evaluated(given, self.initial_order, {}, time)
+    def _initial_state(self, given: Given) -> tuple[State, dict[Node, Pipe]]:
+        """Return the stocks and memories at the start, over all runs."""
+        values = self._at_start(given, self.initial_order)
         runs = max([1, *(array.shape[-1] for array in _run_arrays(given))])
-        return {n: jnp.broadcast_to(values[n], (*values[n].shape[:-1], runs)) for n in self.stocks}
+        state = {n: jnp.broadcast_to(values[n], (*values[n].shape[:-1], runs)) for n in (*self.stocks, *self.memories)}
+        steps = self._steps(values, given) if self.pipes else {}
+        return state, {n: fill(state[n], size, steps[n]) for n, (size, _) in self.pipes.items()}
 
-    def _evaluated(self, given: Given, nodes: Iterable[Node], values: State, time: Array) -> State:
+    def _at_start(self, given: Given, nodes: Iterable[Node]) -> State:
+        """Evaluate definitions at the start, where a stock has its initial value."""
+        return self._evaluated(given, nodes, {}, self._first(given), starting=True)
+
+    def _first(self, given: Given) -> Instant:
+        """Return the instant of the start."""
+        count = jnp.zeros((), dtype=jnp.int32)
+        return self._instant(given, self._time(count), count)
+
+    def _steps(self, values: State, given: Given) -> dict[Node, Array]:
+        """Return the delay of each memory that has one in steps, from values at the start."""
+        found: dict[Node, Array] = {}
+        for node in self.memories:
+            delay = _memory(self.model, node).delay
+            if delay is not None:
+                time = evaluate(self.model, node, at_start(delay), values, self._first(given))
+                found[node] = steps_of(time, self.request.time_step)
+        return found
+
+    def _delayed_needs(self) -> list[Node]:
+        """Return what the delays of all memories refer to."""
+        return [n for memory in self.memories for n in self._delay_needs(memory)]
+
+    def _evaluated(
+        self, given: Given, nodes: Iterable[Node], values: State, now: Instant, *, starting: bool = False
+    ) -> State:
         """Evaluate definitions in order; what is in `values` already (state) stands unless it is replaced."""
-        now = Instant(time, self.request.time_step)
         for node in nodes:
             mask = self._mask(self.masks, node)
             if mask is not None and mask.all():
-                values[node] = self._replacement(given, node, time)
+                values[node] = self._replacement(given, node, now.time)
                 continue
             if node not in values:
-                values[node] = self._defined(given, node, values, now)
+                values[node] = self._defined(given, node, values, now, starting=starting)
             if mask is not None and mask.any():
-                values[node] = jnp.where(mask[..., None], self._replacement(given, node, time), values[node])
+                values[node] = jnp.where(mask[..., None], self._replacement(given, node, now.time), values[node])
         return values
 
-    def _defined(self, given: Given, node: Node, values: State, now: Instant) -> Array:
+    def _defined(self, given: Given, node: Node, values: State, now: Instant, *, starting: bool) -> Array:
         """Return the value of a definition by its own equation."""
+        if node.key == "time_step":  # that of the simulation, which may not be the one in the file
+            return jnp.full((1,), self.request.time_step)
         component = component_of(self.model, node)
         if ir.is_literal(component.expression) and node.key in given.constants:
             return self._own(node, given.constants[node.key])
-        if not isinstance(component.expression, ir.Integral):
-            return evaluate(self.model, node, component.expression, values, now)
+        if not isinstance(component.expression, ir.STATES):
+            return evaluate(self.model, node, (at_start if starting else active)(component.expression), values, now)
         mask = self._mask(self.begin, node)
         if mask is not None and mask.all():
             return self._own(node, given.initial[node.key])
-        initial = evaluate(self.model, node, component.expression.initial, values, now)
+        initial = evaluate(self.model, node, at_start(component.expression.initial), values, now)
         if mask is not None and mask.any():
             return jnp.where(mask[..., None], self._own(node, given.initial[node.key]), initial)
         return initial
@@ -213,26 +307,39 @@ class _Simulation:
         mask = self._mask(self.masks, node)
         return mask is not None and bool(mask.all())
 
-    def _flow_needs(self, stock: Node) -> frozenset[Node]:
-        """Return what the net flow of a stock refers to."""
-        return references(self.model, _integral(self.model, stock).flow)
+    def _equation(self, node: Node) -> ir.Expression:
+        """Return the equation of a definition."""
+        return component_of(self.model, node).expression
+
+    def _flow_needs(self, state: Node) -> frozenset[Node]:
+        """Return what the net flow of a stock, or the next value of a memory, refers to."""
+        equation = self._equation(state)
+        if isinstance(equation, ir.Memory):
+            return references(self.model, active(equation.next))
+        return references(self.model, active(_integral(self.model, state).flow))
+
+    def _delay_needs(self, memory: Node) -> frozenset[Node]:
+        """Return what the delay of a memory refers to."""
+        delay = _memory(self.model, memory).delay
+        return frozenset() if delay is None else references(self.model, at_start(delay))
 
     def _needs_while_running(self, node: Node) -> frozenset[Node]:
         """Return what a definition needs in a step: a stock needs nothing, it is state."""
-        expression = component_of(self.model, node).expression
-        if self._is_replaced(node) or isinstance(expression, ir.Integral):
+        expression = self._equation(node)
+        if self._is_replaced(node) or isinstance(expression, ir.STATES):
             return frozenset()
-        return references(self.model, expression)
+        return references(self.model, active(expression))
 
     def _needs_at_start(self, node: Node) -> frozenset[Node]:
         """Return what a definition needs at the start: a stock needs what its initial value refers to."""
-        expression = component_of(self.model, node).expression
+        expression = self._equation(node)
         if self._is_replaced(node):
             return frozenset()
-        return references(self.model, expression.initial if isinstance(expression, ir.Integral) else expression)
+        wanted = expression.initial if isinstance(expression, ir.STATES) else expression
+        return references(self.model, at_start(wanted))
 
-    def _stocks_behind(self, wanted: Iterable[Node]) -> tuple[Node, ...]:
-        """Return the stocks that the wanted definitions depend on, at once or through other stocks."""
+    def _states_behind(self, wanted: Iterable[Node]) -> tuple[Node, ...]:
+        """Return the stocks and memories that the wanted definitions depend on, at once or through others."""
         found: dict[Node, None] = {}
         seen: set[Node] = set()
         waiting = list(wanted)
@@ -241,7 +348,7 @@ class _Simulation:
             if node in seen:
                 continue
             seen.add(node)
-            if isinstance(component_of(self.model, node).expression, ir.Integral) and not self._is_replaced(node):
+            if isinstance(self._equation(node), ir.STATES) and not self._is_replaced(node):
                 found[node] = None
                 waiting.extend(self._flow_needs(node))
             else:
@@ -256,10 +363,17 @@ def _integral(model: Model, node: Node) -> ir.Integral:
     return expression
 
 
+def _memory(model: Model, node: Node) -> ir.Memory:
+    """Return the equation of a memory."""
+    expression = component_of(model, node).expression
+    assert isinstance(expression, ir.Memory)
+    return expression
+
+
 def _run_arrays(given: Given) -> list[Array]:
     """Return all arrays of the inputs whose last axis is the run."""
     series = [entry.values if isinstance(entry, Series) else entry for entry in given.replaced.values()]
-    return [*given.constants.values(), *series, *given.initial.values()]
+    return [*given.constants.values(), *series, *given.initial.values(), given.draws.runs]
 
 
 def _interpolated(series: Series, time: Array) -> Array:

@@ -7,37 +7,23 @@ Nothing here loops over time or runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from trilemma.engine.functions import (
-    FUNCTIONS,
-    OF_TIME,
-    OPERATORS,
-    REDUCTIONS,
-    SUPPORTED,
-    Instant,
-    power_of_positive,
-    table,
-)
-from trilemma.errors import UnsupportedError, near_names
+from trilemma.engine.function_table import CALLS, CHECKS, shown_name
+from trilemma.engine.functions import OPERATORS, power_of_positive
+from trilemma.engine.tables import padded, table, tables
+from trilemma.engine.values import Instant, Site, Value, expanded, literal, together
+from trilemma.errors import ModelFileError, UnsupportedError, near_names
 from trilemma.translation import ir
 from trilemma.translation.model import Model
 from trilemma.translation.ordering import Node, component_of, selected_owners
 
 Values = Mapping[Node, Array]
-
-
-class Value(NamedTuple):
-    """An array with the names of its axes; the run is the last axis and has no name."""
-
-    axes: tuple[str, ...]
-    array: Array
 
 
 def component_axes(model: Model, component: ir.Component) -> tuple[str, ...]:
@@ -69,24 +55,38 @@ def evaluate(model: Model, node: Node, expression: ir.Expression, values: Values
     """
     component = component_of(model, node)
     axes = component_axes(model, component)
-    value = _Evaluation(model, node, component, values, now).value(expression)
+    stream = stream_name(model, node, expression)
+    value = _Evaluation(model, node, component, values, now, stream).value(expression)
+    left_open = [axis for axis in value.axes if axis not in axes]
+    if left_open:
+        message = (
+            f"'{model.path}', line {component.line}: the equation of '{model.nodes[node.key].name}' leaves the range "
+            f"'{left_open[0]}' open: put it into SUM, VMAX or another function that reduces it."
+        )
+        raise UnsupportedError(message)
     return _aligned(value, axes, component_shape(model, component))
+
+
+def stream_name(model: Model, node: Node, expression: ir.Expression) -> str:
+    """Return a name of an expression that does not depend on other variables: the random numbers in it follow from it.
+
+    A hidden stock counts within its variable; the initial value of a stock draws other numbers than its flow.
+    """
+    component = component_of(model, node)
+    visible, bar, number = node.key.rpartition("|")
+    name = visible or node.key
+    if bar:
+        numbers = sorted(int(n) for v, b, n in (key.rpartition("|") for key in model.nodes) if b and v == visible)
+        name += f"|{numbers.index(int(number))}"
+    own = component.expression
+    part = "initial" if isinstance(own, ir.Integral) and expression is own.initial else ""
+    return f"{name}[{','.join(component.subscripts).lower()}]{part}"
 
 
 def _aligned(value: Value, axes: Sequence[str], sizes: Sequence[int]) -> Array:
     """Return the array of a value with all of the axes, in their order, broadcast to their sizes."""
-    array = _expanded(value, axes)
+    array = expanded(value, axes)
     return jnp.broadcast_to(array, (*sizes, array.shape[-1]))
-
-
-def _expanded(value: Value, axes: Sequence[str]) -> Array:
-    """Return the array of a value with all of the axes in their order; absent ones have size 1."""
-    present = [axis for axis in axes if axis in value.axes]
-    array = value.array
-    if tuple(present) != value.axes:
-        array = jnp.transpose(array, (*(value.axes.index(axis) for axis in present), array.ndim - 1))
-    shape = iter(array.shape[:-1])
-    return array.reshape((*(next(shape) if axis in value.axes else 1 for axis in axes), array.shape[-1]))
 
 
 def assemble(model: Model, key: str, selected: Sequence[tuple[int, ...]], values: Values) -> Array:
@@ -175,21 +175,26 @@ def _slice(dim: int, position: int) -> tuple[slice, ...]:
 class _Evaluation:
     """Evaluates the expressions of one definition at one instant."""
 
-    def __init__(self, model: Model, node: Node, component: ir.Component, values: Values, now: Instant) -> None:
+    def __init__(
+        self, model: Model, node: Node, component: ir.Component, values: Values, now: Instant, stream: str
+    ) -> None:
         self.model = model
         self.node = node
         self.component = component
         self.values = values
         self.now = now
+        self.stream = stream
+        self.calls = 0
 
     def value(self, node: ir.Expression) -> Value:
         """Return the value of an expression."""
         match node:
             case ir.Number(number):
                 return Value((), jnp.full((1,), number))
-            case ir.Array(numbers):
-                shape = component_shape(self.model, self.component)
-                return Value(component_axes(self.model, self.component), jnp.reshape(jnp.array(numbers), (*shape, 1)))
+            case ir.Array(numbers, shape, axes):
+                own = axes if axes else component_axes(self.model, self.component)
+                sizes = shape if axes else component_shape(self.model, self.component)
+                return Value(tuple(a.lower() for a in own), jnp.reshape(jnp.array(numbers), (*sizes, 1)))
             case ir.Reference("time"):
                 return Value((), self.now.time)
             case ir.Reference():
@@ -198,13 +203,21 @@ class _Evaluation:
                 return self._power(base, exponent)
             case ir.Operation(operator, operands):
                 return self._apply(OPERATORS[operator], operands)
-            case ir.Table(argument, x, y):
+            case ir.Table(argument, x, y, kind):
                 value = self.value(argument)
-                return Value(value.axes, table(value.array, x, y))
+                return Value(value.axes, table(value.array, x, y, kind))
+            case ir.Tables():
+                return self._tables(node)
             case ir.Call(function, arguments):
                 return self._call(function, arguments)
-            case ir.Integral():  # a stock is state: whoever evaluates it gives its value
-                message = f"'{self.model.nodes[self.node.key].name}' is a stock and has no value of its own equation"
+            case ir.Missing():
+                message = (
+                    f"'{self.model.path}', line {self.component.line}: '{self.model.nodes[self.node.key].name}' "
+                    "is data without a file: give its values as an override, a DataArray over 'time'."
+                )
+                raise UnsupportedError(message)
+            case _:  # a stock is state: whoever evaluates it gives its value
+                message = f"'{self.model.nodes[self.node.key].name}' is state and has no value of its own equation"
                 raise TypeError(message)
 
     def _reference(self, node: ir.Reference) -> Value:
@@ -220,13 +233,25 @@ class _Evaluation:
             raise UnsupportedError(message)
         ranges = self.model.lower_ranges
         array = assemble(self.model, node.key, ir.positions(variable, node.subscripts, ranges), self.values)
-        open_axes = [s.lower().removesuffix("!") in ranges for s in node.subscripts]
+        open_axes = [ir.range_of(s).lower() in ranges for s in node.subscripts]
         shape = [n for n, is_open in zip(array.shape, open_axes, strict=False) if is_open]
-        axes = tuple(s.lower() for s, is_open in zip(node.subscripts, open_axes, strict=True) if is_open)
+        axes = tuple(ir.axis_of(s).lower() for s, is_open in zip(node.subscripts, open_axes, strict=True) if is_open)
         array = array.reshape((*shape, array.shape[-1]))
         if len(set(axes)) < len(axes):
             return self._diagonal(axes, array)
         return Value(axes, array)
+
+    def _tables(self, node: ir.Tables) -> Value:
+        """Return tables by element, applied to an argument that may have the same axes and others."""
+        value = self.value(node.argument)
+        own = tuple(axis.lower() for axis in node.axes)
+        ranges = self.model.lower_ranges
+        sizes = tuple(len(ranges[axis.removesuffix("!")]) for axis in own)
+        axes = (*own, *(axis for axis in value.axes if axis not in own))
+        array = expanded(value, axes)
+        shape = (*sizes, *(1,) * (array.ndim - len(own)))
+        xs, ys = (points.reshape((len(points), *shape)) for points in padded(node.tables))
+        return Value(axes, tables(array, xs, ys, node.kind))
 
     def _diagonal(self, axes: tuple[str, ...], array: Array) -> Value:
         """Return x[a,a]: the elements where an axis that is used twice has one position."""
@@ -235,79 +260,77 @@ class _Evaluation:
         diagonal = jnp.moveaxis(jnp.diagonal(array, axis1=first, axis2=second), -1, first)
         return Value(tuple(axis for i, axis in enumerate(axes) if i != second), diagonal)
 
-    def _together(self, operands: Sequence[ir.Expression]) -> tuple[tuple[str, ...], list[Array]]:
-        """Return operands with one common set of axes."""
-        values = [self.value(operand) for operand in operands]
-        axes = tuple(dict.fromkeys(axis for value in values for axis in value.axes))
-        return axes, [_expanded(value, axes) for value in values]
-
     def _apply(self, function: object, operands: Sequence[ir.Expression]) -> Value:
         """Apply a function element by element."""
-        axes, arrays = self._together(operands)
+        axes, arrays = together([self.value(operand) for operand in operands])
         return Value(axes, function(*arrays))  # type: ignore[operator]
 
     def _power(self, base: ir.Expression, exponent: ir.Expression) -> Value:
         """Raise to a power; simple exponents and positive literal bases take a cheaper way."""
-        number = _literal(exponent)
+        number = literal(exponent)
         if number == 2:
             return self._apply(lambda a: a * a, [base])
         if number == 0.5:
             return self._apply(jnp.sqrt, [base])
         if number == -1:
             return self._apply(lambda a: 1 / a, [base])
-        literal = _literal(base)
-        if literal is not None and literal > 0:
-            return self._apply(lambda b: jnp.exp(b * np.log(literal)), [exponent])
+        number = literal(base)
+        if number is not None and number > 0:
+            return self._apply(lambda b: jnp.exp(b * np.log(number)), [exponent])
         if isinstance(base, ir.Call) and base.function == "exp":
             return self._apply(power_of_positive, [base, exponent])
         return self._apply(OPERATORS["^"], [base, exponent])
 
-    def _call(self, function: str, arguments: Sequence[ir.Expression]) -> Value:
+    def _call(self, function: str, arguments: tuple[ir.Expression, ...]) -> Value:
         """Call a function of Vensim."""
-        if function in FUNCTIONS:
-            return self._apply(FUNCTIONS[function], arguments)
-        if function in OF_TIME:
-            axes, arrays = self._together(arguments)
-            return Value(axes, OF_TIME[function](self.now, *arrays))
-        if function in REDUCTIONS:
-            value = self.value(arguments[0])
-            marked = ir.free_marks(arguments[0])
-            reduced = tuple(i for i, axis in enumerate(value.axes) if axis in marked)
-            kept = tuple(axis for axis in value.axes if axis not in marked)
-            return Value(kept, REDUCTIONS[function](value.array, reduced) if reduced else value.array)
-        raise unsupported_function(self.model, self.node, function)
+        self.calls += 1
+        site = Site(
+            now=self.now,
+            axes=component_axes(self.model, self.component),
+            sizes=component_shape(self.model, self.component),
+            arguments=arguments,
+            stream=f"{self.stream}|{self.calls}",
+            place=call_place(self.model, self.node, function),
+        )
+        return CALLS[function].rule(site, [self.value(argument) for argument in arguments])
 
 
-def _literal(node: ir.Expression) -> float | None:
-    """Return the number that an expression is, if it is one."""
-    if isinstance(node, ir.Number):
-        return node.value
-    if isinstance(node, ir.Operation) and node.operator == "negative" and isinstance(node.operands[0], ir.Number):
-        return -node.operands[0].value
-    return None
-
-
-def unsupported_function(model: Model, node: Node, function: str) -> UnsupportedError:
-    """Return the error for a function that the engine does not know."""
-    shown = function.replace("_", " ").upper()
+def call_place(model: Model, node: Node, function: str) -> str:
+    """Return where a function is called, as the beginning of a sentence."""
     line = component_of(model, node).line
-    known = [name.replace("_", " ").upper() for name in sorted(SUPPORTED)]
-    return UnsupportedError(
-        f"'{model.path}', line {line}: '{model.nodes[node.key].name}' uses {shown}, which is not supported; "
-        f"{near_names(shown, known)}"
-    )
+    place = f", line {line}" if line else ""
+    return f"'{model.path}'{place}: '{model.nodes[node.key].name}' uses {shown_name(function)}, which"
 
 
-def check_functions(model: Model) -> None:
-    """Refuse a model that calls a function which the engine does not know.
+def check_functions(model: Model, nodes: Iterable[Node]) -> None:
+    """Refuse definitions that call a function which the engine does not know, or in a way that it cannot run.
 
     Raises
     ------
     UnsupportedError
         With the variable, the function and the line.
+    ModelFileError
+        If the number of arguments is wrong.
     """
-    for key, variable in model.nodes.items():
-        for index, component in enumerate(variable.components):
-            for part in ir.walk(component.expression):
-                if isinstance(part, ir.Call) and part.function not in SUPPORTED:
-                    raise unsupported_function(model, Node(key, index), part.function)
+    for node in nodes:
+        for part in ir.walk(component_of(model, node).expression):
+            if isinstance(part, ir.Call):
+                _check_call(model, node, part)
+
+
+def _check_call(model: Model, node: Node, call: ir.Call) -> None:
+    """Refuse a call that cannot be run."""
+    place = call_place(model, node, call.function)
+    if call.function not in CALLS:
+        known = [shown_name(name) for name in sorted(CALLS)]
+        message = f"{place} is not supported; {near_names(shown_name(call.function), known)}"
+        raise UnsupportedError(message)
+    counts = CALLS[call.function].counts
+    if len(call.arguments) not in counts:
+        expected = " or ".join(map(str, counts))
+        message = f"{place} takes {expected} argument{'' if counts == (1,) else 's'}, not {len(call.arguments)}."
+        raise ModelFileError(message)
+    reason = CHECKS[call.function](model, call) if call.function in CHECKS else None
+    if reason is not None:
+        message = f"{place} {reason}"
+        raise UnsupportedError(message)

@@ -13,9 +13,9 @@ import numpy as np
 import platformdirs
 import xarray as xr
 
-from trilemma.engine.batches import run
+from trilemma.engine.batches import given, run
 from trilemma.engine.inputs import Inputs, Overrides, read_inputs
-from trilemma.engine.loop import Request, build
+from trilemma.engine.loop import Request, build, with_pipes
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
 from trilemma.translation import ir
 from trilemma.translation.expressions import DerivedOutcome, evaluate
@@ -38,6 +38,7 @@ def simulate(
     start: float | None = None,
     stop: float | None = None,
     initial: Mapping[str, Any] | None = None,
+    seed: int = 0,
     warn: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
@@ -63,6 +64,10 @@ def simulate(
         Take the place of TIME STEP, INITIAL TIME and FINAL TIME.
     initial
         Initial values of stocks, by name as in `overrides`.
+    seed
+        What the random functions of the model start from. A number is drawn for the seed, the call in the model, the
+        step, the element, and the number of the run: its label on "run" where that is a whole number, else its
+        position. It does not depend on batches, on the outcomes asked for, or on other variables.
     warn
         Warn of overrides that no outcome depends on.
     progress
@@ -84,16 +89,31 @@ def simulate(
     """
     loaded = model if isinstance(model, Model) else load_model(model)
     _use_disk_cache()
-    inputs = read_inputs(loaded, overrides, initial)
+    inputs = replace(read_inputs(loaded, overrides, initial), seed=_seed(seed))
     wanted = _wanted(loaded, outcomes)
     grid = _grid(loaded, save_every, time_step, start, stop)
     fine = _finer(loaded, grid) if wanted.derived else grid
-    request = _request(loaded, wanted, inputs, method, fine)
+    runs = inputs.runs or 1
+    request = with_pipes(loaded, _request(loaded, wanted, inputs, method, fine), given(inputs, np.arange(runs), runs))
     if warn:
         _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes)
     saved, finite = run(build(loaded, request), inputs, progress)
     result = _labelled(loaded, wanted, inputs, fine.times, saved, finite, request)
     return result.isel(time=slice(None, None, grid.steps_per_save // fine.steps_per_save))
+
+
+def _seed(seed: int) -> int:
+    """Check a seed.
+
+    Raises
+    ------
+    OverrideError
+        If it is not a whole number from 0 to 2^32 - 1.
+    """
+    if int(seed) != seed or not 0 <= seed < 2**32:
+        message = f"the seed is {seed!r}: give a whole number from 0 to {2**32 - 1}."
+        raise OverrideError(message)
+    return int(seed)
 
 
 @dataclass(frozen=True)
@@ -269,6 +289,7 @@ def _labelled(
         "model_hash": model.hash,
         "method": request.method,
         "time_step": request.time_step,
+        "seed": inputs.seed,
     }
     return xr.Dataset(variables, coords, attrs)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -55,11 +55,11 @@ class Model:
     Attributes
     ----------
     name, path, hash
-        Folder or file name, the file, and the SHA-256 of its text.
+        Folder or file name, the file, and the SHA-256 of its text and of the files that it reads.
     title, version, status, description
         From model.toml beside the file; empty where there is none.
-    ranges
-        Subscript ranges and their elements, named as in the file.
+    ranges, hidden_ranges
+        Subscript ranges and their elements, named as in the file; and parts of them that definitions cover.
     variables
         All variables by name, without the hidden stocks of delays and smooths.
     nodes
@@ -79,6 +79,7 @@ class Model:
     clock: Clock
     parameters: ParameterTable
     derived: Mapping[str, DerivedOutcome] = field(default_factory=dict[str, DerivedOutcome])
+    hidden_ranges: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     title: str = ""
     version: str = ""
     status: str = ""
@@ -91,8 +92,8 @@ class Model:
 
     @cached_property
     def lower_ranges(self) -> dict[str, tuple[str, ...]]:
-        """The ranges by lower-case name; Vensim does not distinguish case."""
-        return {name.lower(): labels for name, labels in self.ranges.items()}
+        """The ranges by lower-case name, hidden ones included; Vensim does not distinguish case."""
+        return {name.lower(): labels for name, labels in [*self.ranges.items(), *self.hidden_ranges.items()]}
 
     @cached_property
     def owners(self) -> dict[str, np.ndarray]:
@@ -231,15 +232,16 @@ def load_model(name_or_path: str | Path) -> Model:
     """
     path = find_model(name_or_path)
     source = read(path)
-    _check_references(path, source.variables, source.ranges)
+    _check_references(path, source.variables, source.ranges | source.hidden_ranges)
     folder = path.parent
     about = _read_about(folder / "model.toml")
     parameters, outcomes = folder / "parameters.csv", folder / "outcomes.toml"
     return Model(
         name=folder.name if folder.name == path.stem or about else path.stem,
         path=path,
-        hash=hashlib.sha256(path.read_bytes()).hexdigest(),
+        hash=hashlib.sha256(b"".join(file.read_bytes() for file in (path, *source.files))).hexdigest(),
         ranges=source.ranges,
+        hidden_ranges=source.hidden_ranges,
         nodes=source.variables,
         views=source.views,
         clock=_clock(path, source.variables),
@@ -265,7 +267,7 @@ def _read_about(path: Path) -> dict[str, str]:
 
 def _check_references(path: Path, variables: Mapping[str, ir.Variable], ranges: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse references to variables that do not exist, or with the wrong number of subscripts."""
-    lower = {name.lower() for name in ranges}
+    lower = {name.lower(): labels for name, labels in ranges.items()}
     names = [v.name for v in variables.values() if not v.hidden]
     for variable in variables.values():
         for component in variable.components:
@@ -274,26 +276,24 @@ def _check_references(path: Path, variables: Mapping[str, ir.Variable], ranges: 
                     place = f"'{path}', line {component.line}, in the equation of '{variable.name}'"
                     if node.key not in variables:
                         raise unknown_name("variable", node.key.replace("_", " "), names, place)
-                    _check_subscripts(node, variables[node.key], component, lower, place)
+                    _check_subscripts(node, variables[node.key], lower, place)
 
 
 def _check_subscripts(
-    node: ir.Reference, target: ir.Variable, component: ir.Component, ranges: Iterable[str], place: str
+    node: ir.Reference, target: ir.Variable, ranges: Mapping[str, tuple[str, ...]], place: str
 ) -> None:
-    """Refuse a reference whose subscripts do not fit the variable or the left-hand side."""
+    """Refuse a reference whose subscripts do not fit the variable."""
     if len(node.subscripts) != len(target.dims):
         message = (
             f"{place}: '{target.name}' has {len(target.dims)} subscript(s) and is used with {len(node.subscripts)}."
         )
         raise ModelFileError(message)
-    free = {s.lower() for s in component.subscripts}
     for subscript, dim, labels in zip(node.subscripts, target.dims, target.elements, strict=True):
-        lowered = subscript.lower()
-        if lowered in ranges and lowered not in free:
-            message = f"{place}: the range '{subscript}' of '{target.name}' is not on the left-hand side."
-            raise ModelFileError(message)
-        if lowered.removesuffix("!") not in ranges and lowered not in {e.lower() for e in labels}:
-            raise unknown_name(f"element of '{dim}'", subscript, labels, place)
+        name = ir.range_of(subscript)
+        own = {e.lower() for e in labels}
+        for element in ranges.get(name.lower(), (name,)):
+            if element.lower() not in own:
+                raise unknown_name(f"element of '{dim}'", element, labels, place)
 
 
 def _clock(path: Path, variables: Mapping[str, ir.Variable]) -> Clock:

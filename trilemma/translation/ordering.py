@@ -6,6 +6,7 @@ A node is one definition (component) of a variable, so that ``x[CN]`` may follow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -21,6 +22,32 @@ class Node(NamedTuple):
 
     key: str
     component: int
+
+
+def active(expression: ir.Expression) -> ir.Expression:
+    """Return an expression as it holds in a run: of each ACTIVE INITIAL the active part."""
+    return _with(expression, lambda node: node.active)
+
+
+def at_start(expression: ir.Expression) -> ir.Expression:
+    """Return an expression as it holds while initial values are worked out."""
+    return _with(expression, lambda node: node.initial)
+
+
+def _with(node: ir.Expression, choose: Callable[[ir.ActiveInitial], ir.Expression]) -> ir.Expression:
+    """Return an expression with one part of each ACTIVE INITIAL in its place."""
+    if not any(isinstance(part, ir.ActiveInitial) for part in ir.walk(node)):
+        return node
+    if isinstance(node, ir.ActiveInitial):
+        return _with(choose(node), choose)
+    changes: dict[str, object] = {}
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if isinstance(value, tuple):
+            changes[field.name] = tuple(_with(v, choose) if ir.is_node(v) else v for v in value)
+        elif ir.is_node(value):
+            changes[field.name] = _with(value, choose)
+    return replace(node, **changes)
 
 
 def component_of(model: Model, node: Node) -> ir.Component:

@@ -12,6 +12,8 @@ from trilemma.translation.ir import normalise
 
 SKETCH_MARK = "\\\\\\---///"
 END_OF_SKETCH = "///---\\\\\\"
+_NOT_IN_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+_HEAD = re.compile(r"(?:\s|\{[^}]*\}|:END OF MACRO:|:MACRO:[^)]*\))*", re.IGNORECASE)
 _DEFINITION = re.compile(r'(?:"(?:\\"|[^"])*"|[^|"])*\|?')
 
 
@@ -24,10 +26,27 @@ def read_text(path: Path) -> str:
         If it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        data = path.read_bytes()
     except OSError as error:
         message = f"cannot read the model file '{path}': {error.strerror}."
         raise ModelFileError(message) from error
+    return data.decode(_encoding(data)).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def text_encoding(path: Path) -> str:
+    """Return the encoding of a model file: UTF-8 or UTF-16 where its bytes are that, else Windows' Western one."""
+    return _encoding(path.read_bytes())
+
+
+def _encoding(data: bytes) -> str:
+    """Return the encoding of some bytes; the one that is named in a file's first line is often wrong."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "latin-1" if any(byte in data for byte in _NOT_IN_CP1252) else "cp1252"
+    return "utf-8-sig"
 
 
 def clean(equation: str) -> str:
@@ -58,7 +77,7 @@ def _chunks(body: str) -> Iterator[tuple[int, str]]:
     line = 1
     for match in _DEFINITION.finditer(body):
         chunk = match.group()
-        head = re.match(r"(?:\s|\{[^}]*\})*", chunk)
+        head = _HEAD.match(chunk)
         blank = head.group() if head else ""
         if chunk[len(blank) :].strip(" |"):
             yield line + blank.count("\n"), chunk[len(blank) :]

@@ -1,0 +1,31 @@
+"""Reads Vensim and XMILE files with PySD's translator and returns our representation; the only place that knows PySD.
+
+`files` parses definition by definition, `ranges` resolves subscripts, `sections` translates variables, `equations`
+their expressions, `stateful` writes delays and smooths out as stocks, `macros` writes out the calls of macros,
+`lookups` picks tables by element, `constants` works numbers out, `external` reads data from other files.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from trilemma.translation.pysd_reader.files import CONTROLS, read_sections
+from trilemma.translation.pysd_reader.sections import Reader, Source
+
+__all__ = ["CONTROLS", "Source", "read"]
+
+
+def read(path: Path) -> Source:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be read or parsed; the sentence names the line and the definition.
+    UnsupportedError
+        If it uses a construct that has no representation.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Reader(path, read_sections(path)).source()

@@ -1,0 +1,195 @@
+"""Parses model files into PySD's abstract sections, definition by definition, so that an error names the line.
+
+PySD's translator calls `eval` on pieces of the file's text; it is given a reader of literals instead, so that a model
+file from a stranger cannot run code.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parsimonious.exceptions import ParseError, VisitationError
+from pysd.translators.structures import abstract_model as am
+from pysd.translators.vensim import vensim_element
+from pysd.translators.vensim.vensim_file import VensimFile
+from pysd.translators.xmile import xmile_element
+from pysd.translators.xmile.xmile_file import XmileFile
+
+from trilemma.errors import ModelFileError
+from trilemma.translation import ir
+from trilemma.translation.source_text import definition_lines, read_text, sketch_views, text_encoding, xmile_lines
+
+CONTROLS = ("initial_time", "final_time", "time_step", "saveper")
+
+_MAPPING = re.compile(r"(?<!<)->")
+_PARSE_ERRORS = (ParseError, VisitationError, SyntaxError, ValueError, KeyError, TypeError, IndexError, RecursionError)
+
+Mappings = list[tuple[str, tuple[str, ...] | None]]
+"""Ranges that a range is mapped to, and their elements in the order of its own, where these are listed."""
+
+
+@dataclass
+class Section:
+    """The main part of a model file, or a macro.
+
+    Attributes
+    ----------
+    abstract
+        PySD's representation.
+    lines
+        The lines of the definitions of each variable, by key.
+    mappings
+        What each range is mapped to.
+    """
+
+    abstract: am.AbstractSection
+    lines: dict[str, list[int]]
+    mappings: dict[str, Mappings] = field(default_factory=dict[str, Mappings])
+
+
+@dataclass
+class Sections:
+    """All that a model file holds."""
+
+    main: Section
+    macros: list[Section]
+    views: dict[str, str]
+
+
+def _literal(text: str) -> Any:  # noqa: ANN401
+    """Return the value of a literal, or of a sum of numbers such as "7-2-1"; stands in for `eval` inside PySD.
+
+    Raises
+    ------
+    ValueError
+        If the text is anything else.
+    """
+    return _literal_value(ast.parse(re.sub(r"(?<![\d.])0+(?=\d)", "", text.strip()), mode="eval").body)
+
+
+def _literal_value(node: ast.expr) -> Any:  # noqa: ANN401
+    """Return the value of a parsed literal."""
+    match node:
+        case ast.Constant(int() | float() | str() as value):
+            return value
+        case ast.Tuple(elts) | ast.List(elts):
+            return tuple(_literal_value(part) for part in elts)
+        case ast.UnaryOp(ast.USub(), operand):
+            return -_literal_value(operand)
+        case ast.UnaryOp(ast.UAdd(), operand):
+            return +_literal_value(operand)
+        case ast.BinOp(left, ast.Add(), right):
+            return _literal_value(left) + _literal_value(right)
+        case ast.BinOp(left, ast.Sub(), right):
+            return _literal_value(left) - _literal_value(right)
+        case _:
+            message = "not a literal"
+            raise ValueError(message)
+
+
+setattr(vensim_element, "eval", _literal)  # noqa: B010 - the modules declare no such name
+setattr(xmile_element, "eval", _literal)  # noqa: B010
+
+
+def read_sections(path: Path) -> Sections:
+    """Parse a model file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be read or parsed; the sentence names the line and the definition.
+    """
+    return _read_vensim(path) if path.suffix.lower() == ".mdl" else _read_xmile(path)
+
+
+def _read_vensim(path: Path) -> Sections:
+    """Parse a .mdl."""
+    text = read_text(path)
+    lines = definition_lines(path, text)
+    file: Any = VensimFile(path, encoding=text_encoding(path))
+    try:
+        file.parse(parse_all=False)
+        for section in file.sections:
+            section.parse(parse_all=False)
+    except (ParseError, VisitationError, AttributeError) as error:
+        message = (
+            f"'{path}' is not a Vensim model that can be parsed: every definition must read "
+            "'name = equation ~ unit ~ comment |'; open it in Vensim, or check the file's first and last lines."
+        )
+        raise ModelFileError(message) from error
+    main, *macros = (_vensim_section(path, section, lines) for section in file.sections)
+    return Sections(main, macros, sketch_views(text))
+
+
+def _vensim_section(path: Path, section: Any, lines: Mapping[str, list[int]]) -> Section:  # noqa: ANN401
+    """Parse the definitions of a section."""
+    mappings: dict[str, Mappings] = {}
+    located: dict[str, list[int]] = {}
+    parsed: list[Any] = []
+    for element in section.elements:
+        where = lines.get(element.equation, [0])[0]
+        definition, *mapping = _MAPPING.split(element.equation, maxsplit=1) if _is_range(element.equation) else [""]
+        if mapping:
+            element.equation = definition.strip()
+        component = _parse_definition(path, element, where)
+        parsed.append(component)
+        if mapping:
+            mappings[component.name] = _mappings(mapping[0])
+        if where:
+            located.setdefault(ir.normalise(component.name), []).append(where)
+    section.subscripts = [p for p in parsed if isinstance(p, vensim_element.SubscriptRange)]
+    section.components = [p for p in parsed if isinstance(p, vensim_element.Component)]
+    section.constraints = []
+    section.test_inputs = []
+    return Section(section.get_abstract_section(), located, mappings)
+
+
+def _is_range(equation: str) -> bool:
+    """Whether a definition may be one of a subscript range: a name, a colon, and no equals sign outside quotes."""
+    bare = re.sub(r'"(?:\\"|[^"])*"', "", equation)
+    return ":" in bare and "=" not in bare
+
+
+def _mappings(text: str) -> Mappings:
+    """Return the mappings behind the arrow of a range: names, or ``(name: element, ...)``."""
+    found: Mappings = []
+    for part in re.findall(r'\([^)]*\)|"(?:\\"|[^"])*"|[^,()]+', text):
+        name, colon, listed = part.strip().strip("()").partition(":")
+        if name.strip():
+            elements = tuple(e.strip() for e in listed.split(",") if e.strip()) if colon else None
+            found.append((name.strip(), elements))
+    return found
+
+
+def _parse_definition(path: Path, element: vensim_element.Element, line: int) -> Any:  # noqa: ANN401
+    """Parse one definition; an error names its line."""
+    try:
+        component = element.parse()
+        if isinstance(component, vensim_element.Component):
+            component.parse()
+    except _PARSE_ERRORS as error:
+        shown = element.equation if len(element.equation) <= 100 else element.equation[:97] + "..."
+        message = (
+            f"'{path}', line {line}: cannot parse '{shown}': check operators, brackets and the function's arguments."
+        )
+        raise ModelFileError(message) from error
+    return component
+
+
+def _read_xmile(path: Path) -> Sections:
+    """Parse an XMILE file."""
+    text = read_text(path)
+    try:
+        file = XmileFile(path)
+        file.parse()
+        model = file.get_abstract_model()
+    except Exception as error:  # PySD lets the XML parser's and its own errors through, of no common kind
+        reason = str(error).strip().splitlines()
+        message = f"'{path}' is not an XMILE model that can be parsed: {reason[0] if reason else type(error).__name__}"
+        raise ModelFileError(message) from error
+    return Sections(Section(model.sections[0], xmile_lines(text)), [], {})
