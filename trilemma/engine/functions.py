@@ -39,7 +39,7 @@ def power_of_positive(base: Array, exponent: Array) -> Array:
     return jnp.exp(exponent * jnp.log(base))
 
 
-def divided(numerator: Array, denominator: Array, otherwise: Array) -> Array:
+def divided(numerator: Array, denominator: Array, otherwise: Array | float) -> Array:
     """Return XIDZ: a quotient, or `otherwise` where the denominator is almost zero."""
     small = jnp.abs(denominator) < SMALL
     return jnp.where(small, otherwise, numerator / jnp.where(small, 1.0, denominator))
@@ -103,5 +103,5 @@ FUNCTIONS: dict[str, Function] = {
     "tan": element_wise(jnp.tan, 1),
     "tanh": element_wise(jnp.tanh, 1),
     "xidz": element_wise(divided, 3),
-    "zidz": element_wise(lambda a, b: divided(a, b, jnp.zeros(1)), 2),
+    "zidz": element_wise(lambda a, b: divided(a, b, 0.0), 2),
 }

@@ -52,7 +52,7 @@ CURVES: dict[int, tuple[Callable[[Array], Array], float]] = {
 
 def _share(kind: Array, z: Array, kinds: Sequence[int]) -> Array:
     """Return the shares of requests that are met; `kinds` are the types that occur."""
-    share = jnp.zeros(1)
+    share = jnp.zeros_like(z)
     for code in kinds:
         share = jnp.where(kind == code, CURVES[code][0](z), share)
     return share
@@ -65,7 +65,7 @@ def _allocated(
 
     NaN, which flags the run, where a request or the supply is negative, a width is not above 0 or a type is unknown.
     """
-    known = jnp.isin(kind, jnp.array(kinds))
+    known = jnp.stack([kind == code for code in kinds]).any(axis=0)
     valid = ((request >= 0) & (width > 0) & known).all(axis=-2, keepdims=True) & (supply >= 0)
     total = jnp.sum(request, axis=-2, keepdims=True)
     scarce = valid & (supply < total) & (supply > 0)
@@ -90,7 +90,7 @@ def _allocated(
 
 def _price(excess: Callable[[Array], Array], kind: Array, priority: Array, width: Array, kinds: Sequence[int]) -> Array:
     """Return the price at which the excess demand is 0, by bisection."""
-    reach = jnp.zeros(1)
+    reach = jnp.zeros_like(width)
     for code in kinds:
         reach = jnp.where(kind == code, CURVES[code][1] * width, reach)
     low = jnp.min(priority - reach, axis=-2, keepdims=True)

@@ -81,7 +81,7 @@ def _random(distribution: Distribution, parameters: int, *counts: int) -> Functi
 
     def rule(site: Site, values: Sequence[Value]) -> Value:
         arrays = [expanded(_within(site, value), site.axes) for value in values]
-        stream = arrays[parameters] if len(arrays) > parameters else jnp.zeros(1)
+        stream = arrays[parameters] if len(arrays) > parameters else jnp.zeros((1,) * (len(site.axes) + 1))
         return Value(site.axes, distribution(uniform_draws(site, stream), *arrays[:parameters]))
 
     return Function(rule, counts)

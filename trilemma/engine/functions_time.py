@@ -6,12 +6,10 @@ time before it is compared, as Vensim does, so that rounding does not move a pul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import jax.numpy as jnp
 from jax import Array
 
-from trilemma.engine.values import Function, Instant, Site, Value, literal, of_time
+from trilemma.engine.values import Function, Instant, literal, of_time
 from trilemma.translation import ir
 from trilemma.translation.model import Model
 
@@ -30,7 +28,7 @@ def ramp(now: Instant, slope: Array, start: Array, end: Array | None = None) -> 
     return jnp.where(now.time + SMALL_TIME > start, slope * (until - start), 0.0)
 
 
-def pulse(now: Instant, start: Array, width: Array) -> Array:
+def pulse(now: Instant, start: Array, width: Array | float) -> Array:
     """Return PULSE: 1 from `start` for `width`, and for one step at least."""
     since = now.held + now.time_step / 2 - start
     return jnp.where((since > 0) & (since < _lasting(now, width)), 1.0, 0.0)
@@ -46,20 +44,20 @@ def pulse_train(now: Instant, start: Array, interval: Array, width: Array, end: 
 
 def pulse_xmile(now: Instant, start: Array, volume: Array) -> Array:
     """Return XMILE's PULSE: all of `volume` flows in the step that contains `start`."""
-    return volume / now.time_step * pulse(now, start, jnp.zeros(1))
+    return volume / now.time_step * pulse(now, start, 0.0)
 
 
 def pulse_train_xmile(now: Instant, start: Array, interval: Array, volume: Array) -> Array:
     """Return XMILE's PULSE with an interval: `volume` flows in one step every `interval`, without end."""
-    return volume / now.time_step * _repeated(now, start, interval, jnp.full(1, now.time_step))
+    return volume / now.time_step * _repeated(now, start, interval, now.time_step)
 
 
-def _lasting(now: Instant, width: Array) -> Array:
+def _lasting(now: Instant, width: Array | float) -> Array:
     """Return how long a pulse lasts: one step at least."""
     return jnp.maximum(width, now.time_step)
 
 
-def _repeated(now: Instant, start: Array, interval: Array, width: Array) -> Array:
+def _repeated(now: Instant, start: Array, interval: Array, width: Array | float) -> Array:
     """Return pulses of 1 every `interval` from `start` on."""
     since = now.held + now.time_step / 2 - start
     again = interval > 0
@@ -68,9 +66,9 @@ def _repeated(now: Instant, start: Array, interval: Array, width: Array) -> Arra
     return jnp.where((since > 0) & (phase < width), 1.0, 0.0)
 
 
-def get_time_value(site: Site, values: Sequence[Value]) -> Value:
+def get_time_value(now: Instant, _: Array, offset: Array, __: Array) -> Array:
     """Return GET TIME VALUE(0, offset, 0): the time plus an offset."""
-    return Value(values[1].axes, site.now.time + values[1].array)
+    return now.time + offset
 
 
 def check_time_value(_: Model, call: ir.Call) -> str | None:
@@ -91,7 +89,7 @@ def check_time_value(_: Model, call: ir.Call) -> str | None:
 
 
 FUNCTIONS: dict[str, Function] = {
-    "get_time_value": Function(get_time_value, (3,)),
+    "get_time_value": of_time(get_time_value, 3),
     "pulse": of_time(pulse, 2),
     "pulse_train": of_time(pulse_train, 4),
     "ramp": of_time(ramp, 2, 3),

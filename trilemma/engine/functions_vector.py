@@ -74,7 +74,7 @@ def vector_select(site: Site, values: Sequence[Value]) -> Value:
     else:
         every = [_selected(i, selector, expression, chosen, count, reduced) for i in range(ACTIONS)]
         all_axes, (code, *results) = together([action, *(Value(kept, result) for result in every)])
-        result = jnp.full(1, jnp.nan)
+        result = jnp.full_like(code, jnp.nan)
         for i, candidate in enumerate(results):
             result = jnp.where(jnp.trunc(code) == i, candidate, result)
         parts = [Value(all_axes, result), missing, on_error, Value(kept, count)]
@@ -110,7 +110,7 @@ def _selected(
         case 4 | 10:
             return _sum(jnp.where(chosen, terms, 0.0), axes) / jnp.maximum(count, 1)
         case _:
-            return jnp.full(1, jnp.nan)
+            return jnp.full_like(count, jnp.nan, dtype=jnp.float64)
 
 
 def _sorting(site: Site, values: Sequence[Value]) -> tuple[tuple[str, ...], Array]:

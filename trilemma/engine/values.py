@@ -144,10 +144,12 @@ def element_wise(function: Callable[..., Array], *counts: int) -> Function:
 
 
 def of_time(function: Callable[..., Array], *counts: int) -> Function:
-    """Return a function that acts element by element and knows the instant."""
+    """Return a function that acts element by element and knows the instant, in times of the rank of its arguments."""
 
     def rule(site: Site, values: Sequence[Value]) -> Value:
         axes, arrays = together(values)
-        return Value(axes, function(site.now, *arrays))
+        shape = (1,) * (len(axes) + 1)
+        now = site.now._replace(time=site.now.time.reshape(shape), held=site.now.held.reshape(shape))
+        return Value(axes, function(now, *arrays))
 
     return Function(rule, counts)
