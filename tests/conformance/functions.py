@@ -351,4 +351,25 @@ ALLOCATIONS = (
     ),
 )
 
-FUNCTIONS: tuple[Case, ...] = (*ELEMENT_WISE, *TIME, *REDUCTIONS, *VECTORS, *ALLOCATIONS)
+XMILE_FILE = "functions.xmile"
+
+XMILE = tuple(
+    Case(f"{construct} of XMILE: {name}", f"{construct} (XMILE)", XMILE_FILE, {name: values})
+    for construct, name, values in (
+        ("PULSE", "single pulse", [12 * v for v in _is_in((1, 1.5))]),
+        ("PULSE", "pulses", [12 * v for v in _is_in((1, 1.5), (2.5, 3), (4, 4.5))]),
+        ("RAMP", "endless ramp", lambda t: 2 * np.maximum(t - 1, 0)),
+        ("RAMP", "ended ramp", lambda t: 2 * (np.clip(t, 1, 3) - 1)),
+        ("MOD", "remainder", [0, 1, 2, 0, 1, 2, 0, 1, 2]),
+        ("INT", "whole", [0, 0, 1, 1, 2, 2, 3, 3, 4]),
+        ("SAFEDIV", "safe", [-3, -4, -6, -12, 0, 12, 6, 4, 3]),
+        ("SAFEDIV", "safe otherwise", [-3, -4, -6, -12, 99, 12, 6, 4, 3]),
+        ("PI", "circle", lambda t: math.pi * t),
+        ("IF THEN ELSE", "chosen", [2 - v for v in _is_in((1.5, 3.5))]),
+        ("MAX, MIN", "largest of two", lambda t: np.maximum(t, 2)),
+        ("MAX, MIN", "smallest of two", lambda t: np.minimum(t, 2)),
+        ("SUM", "total", 6.0),
+    )
+)
+
+FUNCTIONS: tuple[Case, ...] = (*ELEMENT_WISE, *TIME, *REDUCTIONS, *VECTORS, *ALLOCATIONS, *XMILE)
