@@ -209,8 +209,8 @@ class LossGradient:
             return jax.device_get(self.compiled(given, theta))
 
         losses, gradients = zip(*_in_threads(call, list(_pieces(len(rows), REVERSE_CHUNK))), strict=True)
-        loss, gradient = np.concatenate(losses)[: len(rows)], np.concatenate(gradients, axis=-1)[:, : len(rows)].T
-        return loss.reshape(runs), gradient.reshape((*runs, points.shape[-1]))
+        loss, gradient = np.concatenate(losses), np.concatenate(gradients, axis=-1).T
+        return loss[: len(rows)].reshape(runs), gradient[: len(rows)].reshape((*runs, points.shape[-1]))
 
 
 def value_and_gradient(
@@ -315,10 +315,13 @@ def _labelled(problem: Parametrised, jacobian: Mapping[str, np.ndarray]) -> xr.D
         dims = own[label]
         attrs = {"units": _quotient(_unit(problem, label), units), "long_name": f"derivative of {label}"}
         variable = xr.Variable(("time", *dims, "run", "parameter"), array, attrs)
-        if label in problem.plan.wanted.selections and array.shape[0] == 1 < len(problem.times):
-            variable = variable.isel(time=0)
+        constant = array.shape[0] == 1 < len(problem.times)
+        if constant and label in problem.plan.wanted.selections:
+            variable = variable.isel({"time": 0})
+        elif constant:
+            variable = xr.Variable(variable.dims, np.repeat(array, len(problem.times), axis=0), attrs)
         if inputs.runs is None:
-            variable = variable.isel(run=0)
+            variable = variable.isel({"run": 0})
         front = [dim for dim in ("run", "parameter", "time") if dim in variable.dims]
         variables[label] = variable.transpose(*front, *dims)
     used = {dim for variable in variables.values() for dim in variable.dims}

@@ -31,7 +31,7 @@ class Slot(NamedTuple):
 
     label: str
     key: str
-    index: tuple[int, ...]
+    element: tuple[int, ...]
     held: bool
 
 
@@ -82,7 +82,7 @@ def parametrise(
     slots: dict[tuple[str, tuple[int, ...]], Slot] = {}
     for name in [parameters] if isinstance(parameters, str) else parameters:
         for slot in _slots(model, plan.inputs, str(name)):
-            slots.setdefault((slot.key, slot.index), slot)
+            slots.setdefault((slot.key, slot.element), slot)
     if not slots:
         message = "no parameter was named: give the names of at least one constant."
         raise OverrideError(message)
@@ -109,7 +109,7 @@ def _slots(model: Model, inputs: Inputs, name: str) -> list[Slot]:
             continue  # this element does not exist
         label = name.strip() if one else Selection(variable, index).label
         held = replaced is not None and bool(replaced.mask[index])
-        if held and replaced.knots is not None:
+        if held and replaced is not None and replaced.knots is not None:
             message = f"the parameter '{label}' is overridden by a series over time: it is no number to move."
             raise OverrideError(message)
         if not held and (literal is None or np.isnan(literal[index])):
@@ -134,7 +134,7 @@ def _no_constant(model: Model, variable: ir.Variable, label: str) -> OverrideErr
 
 def _central(inputs: Inputs, slots: Sequence[Slot]) -> np.ndarray:
     """Return the values that the parameters have already, shape (parameters, runs or 1)."""
-    values = [(inputs.replaced[s.key].values if s.held else inputs.constants[s.key])[s.index] for s in slots]
+    values = [(inputs.replaced[s.key].values if s.held else inputs.constants[s.key])[s.element] for s in slots]
     return np.stack(np.broadcast_arrays(*values)).astype(float)
 
 
@@ -170,7 +170,7 @@ def moved(given: Given, slots: Sequence[Slot], theta: Array) -> Given:
         if old.ndim == 1:
             holder[key] = jnp.broadcast_to(theta[rows[0]], (runs,))
         else:
-            index = tuple(np.array(axis) for axis in zip(*(slots[row].index for row in rows), strict=True))
+            index = tuple(np.array(axis) for axis in zip(*(slots[row].element for row in rows), strict=True))
             holder[key] = jnp.broadcast_to(old, (*old.shape[:-1], runs)).at[index].set(theta[np.array(rows)])
     return given._replace(constants=constants, replaced=replaced)
 
