@@ -127,7 +127,8 @@ def test_reverse_equals_forward(load: Loader) -> None:
     value, gradient = function(function.central)
     ds, jac = simulate(model, outcomes=outcomes), sensitivities(model, parameters=names, outcomes=outcomes)
     level = ds["level"]
-    expected = (2 * np.log(level) / level * jac["level"]).sum(("time", "seg")) + jac["total"].mean("time")
+    terms = jac["level"] * (2 * np.log(level) / level)
+    expected = terms.sum(["time", "seg"]) + jac["total"].mean("time")
     assert value == pytest.approx(float((np.log(level) ** 2).sum() + ds["total"].mean()), rel=1e-14)
     np.testing.assert_allclose(gradient, expected, rtol=1e-12)
     np.testing.assert_allclose(jax.grad(function.loss_of)(jnp.asarray(function.central)), gradient, rtol=1e-13)
@@ -179,7 +180,8 @@ def test_reverse_over_the_runs_of_overrides(load: Loader) -> None:
         "MODULO(a, 0.7) + INTEGER(a)",
         "SMOOTH3I(a, a, 2*a)",
         "DELAY1(a*Time, a)",
-        "STEP(a, 1) + RAMP(a, 1, 3)",
+        "PULSE(a, 1)*a + STEP(a, 1) + RAMP(a, 1, 3)",
+        "DELAY FIXED(a*Time, 1, a)",
     ],
 )
 def test_gradients_are_finite_at_guarded_points(load: Loader, expression: str) -> None:
@@ -190,7 +192,7 @@ def test_gradients_are_finite_at_guarded_points(load: Loader, expression: str) -
     assert np.isfinite(jac["y"]).all()
     function = value_and_gradient(model, lambda o: jnp.sum(o["y"] ** 2), ["a", "p"], outcomes=["y"])
     _, gradient = function(function.central)
-    expected = (2 * np.broadcast_to(ds["y"], jac["y"].shape) * jac["y"]).sum("time")
+    expected = (2 * ds["y"].to_numpy() * jac["y"].to_numpy()).sum(axis=-1)
     np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -251,6 +253,14 @@ def test_a_parameter_that_is_a_series_is_refused(load: Loader) -> None:
     series = xr.DataArray([0.5, 0.6], dims="time", coords={"time": [0.0, 1.0]})
     with pytest.raises(OverrideError, match="overridden by a series"):
         sensitivities(load(DECAY), {"k": series}, parameters=["k"], outcomes=["x"])
+
+
+def test_the_time_of_a_fixed_delay_cannot_move(load: Loader) -> None:
+    model = load("x = DELAY FIXED(Time*a, 2*tau, 1)~~|\na = 3~~|\ntau = 0.5~~|")
+    jac = sensitivities(model, parameters=["a"], outcomes=["x"])["x"].sel(parameter="a")
+    np.testing.assert_allclose(jac, np.where(jac["time"] < 1, 0, jac["time"] - 1))
+    with pytest.raises(OverrideError, match="'tau' cannot move: the time of a DELAY FIXED follows from it"):
+        value_and_gradient(model, lambda o: jnp.sum(o["x"]), ["tau"], outcomes=["x"])
 
 
 def test_a_parameter_without_effect_is_warned_of(load: Loader) -> None:

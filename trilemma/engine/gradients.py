@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,17 +21,20 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from trilemma.engine.batches import workers
+from trilemma.engine.batches import given, workers
 from trilemma.engine.inputs import Overrides
-from trilemma.engine.loop import Given
-from trilemma.engine.parametrised import Parametrised, given_arrays, outcome_dims, outcomes_at, parametrise
+from trilemma.engine.loop import Given, Request
+from trilemma.engine.parametrised import Parametrised, outcome_dims, outcomes_at, parametrise, refuse_delays
 from trilemma.engine.simulate import time_unit, without_effect
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names
 from trilemma.translation.model import Model, load_model
 
 FORWARD_CHUNK = 256
-REVERSE_CHUNK = 256
+REVERSE_CHUNK = 128
 """Columns, and runs, in one call at most: a chunk stays in the cache, and bounds the memory."""
+
+KEPT = 4 * 2**20
+"""Bytes for each run that reverse mode keeps of the states of all steps; beyond that it keeps those of saves."""
 
 Loss = Callable[[dict[str, Array]], Array]
 """From outcomes by name, each (time, dims) at the saved times, to one number; made of JAX operations."""
@@ -49,6 +52,7 @@ def sensitivities(
     start: float | None = None,
     stop: float | None = None,
     initial: Mapping[str, Any] | None = None,
+    seed: int = 0,
     warn: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
@@ -56,7 +60,7 @@ def sensitivities(
 
     Parameters
     ----------
-    model, overrides, outcomes, save_every, method, time_step, start, stop, initial
+    model, overrides, outcomes, save_every, method, time_step, start, stop, initial, seed
         As in `simulate`: the derivatives are taken at these values.
     parameters
         Constants by name: ``name``, ``name[element]``, or a subscripted ``name`` for all its elements; also variables
@@ -90,6 +94,7 @@ def sensitivities(
         start=start,
         stop=stop,
         initial=initial,
+        seed=seed,
     )
     labels = [slot.label for slot in problem.slots]
     if warn:
@@ -115,8 +120,8 @@ def _jacobian(problem: Parametrised, progress: Callable[[int, int], None] | None
     def call(where: np.ndarray) -> dict[str, np.ndarray]:
         run, parameter = where // count, where % count
         tangent = (parameter == np.arange(count)[:, None]).astype(float)
-        given = given_arrays(problem.plan.inputs, run)
-        return jax.device_get(compiled(given, jnp.asarray(central[:, run]), jnp.asarray(tangent)))
+        arrays = given(problem.plan.inputs, run, runs)
+        return jax.device_get(compiled(arrays, jnp.asarray(central[:, run]), jnp.asarray(tangent)))
 
     parts: list[dict[str, np.ndarray]] = []
     pieces = list(_pieces(columns, FORWARD_CHUNK))
@@ -204,9 +209,10 @@ class LossGradient:
         rows = np.broadcast_to(points, (*runs, points.shape[-1])).reshape(-1, points.shape[-1])
 
         def call(where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            given: Any = given_arrays(self.problem.plan.inputs, where)
+            inputs = self.problem.plan.inputs
+            arrays = given(inputs, where, inputs.runs or 1)
             theta: Any = rows[where].T
-            return jax.device_get(self.compiled(given, theta))
+            return jax.device_get(self.compiled(arrays, theta))
 
         losses, gradients = zip(*_in_threads(call, list(_pieces(len(rows), REVERSE_CHUNK))), strict=True)
         loss, gradient = np.concatenate(losses), np.concatenate(gradients, axis=-1).T
@@ -226,6 +232,7 @@ def value_and_gradient(
     start: float | None = None,
     stop: float | None = None,
     initial: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> LossGradient:
     """Return a function from theta to a loss and its exact gradient, by reverse mode, for calibration.
 
@@ -238,13 +245,13 @@ def value_and_gradient(
         As in `sensitivities`; theta has one entry for each.
     outcomes
         What the loss uses; derived outcomes too.
-    model, overrides, save_every, method, time_step, start, stop, initial
+    model, overrides, save_every, method, time_step, start, stop, initial, seed
         As in `simulate`. With runs in the overrides there is a loss for each of them.
 
     Notes
     -----
-    The steps between two saves are worked out again on the way back instead of being kept, so that memory grows with
-    the number of saves only.
+    On the way back, steps are worked out again instead of being kept: memory grows with the stocks at each step, or
+    where these are many, at each save. The corners of a model are as in `sensitivities`.
     """
     problem = parametrise(
         model if isinstance(model, Model) else load_model(model),
@@ -257,22 +264,37 @@ def value_and_gradient(
         start=start,
         stop=stop,
         initial=initial,
-        checkpoint="step",
+        seed=seed,
     )
+    refuse_delays(problem)
+    problem = replace(problem, plan=replace(problem.plan, request=_checkpointed(problem)))
     runs = problem.plan.inputs.runs
+
+    arrays = given(problem.plan.inputs, np.arange(runs or 1), runs or 1)
 
     def loss_of(theta: Array) -> Array:
         points = jnp.broadcast_to(theta, (*(() if runs is None else (runs,)), theta.shape[-1]))
         columns = points.reshape(-1, theta.shape[-1]).T
-        return _losses(problem, loss, given_arrays(problem.plan.inputs), columns).reshape(points.shape[:-1])
+        return _losses(problem, loss, arrays, columns).reshape(points.shape[:-1])
 
-    def both(given: Given, theta: Array) -> tuple[Array, Array]:
-        losses, back = jax.vjp(lambda theta: _losses(problem, loss, given, theta), theta)
+    def both(arrays: Given, theta: Array) -> tuple[Array, Array]:
+        losses, back = jax.vjp(lambda theta: _losses(problem, loss, arrays, theta), theta)
         return losses, back(jnp.ones_like(losses))[0]  # runs are independent: one pass gives all their gradients
 
     labels = tuple(slot.label for slot in problem.slots)
     central = problem.central[:, 0] if runs is None else np.broadcast_to(problem.central, (len(labels), runs)).T
     return LossGradient(problem, labels, central, loss_of, jax.jit(both))
+
+
+def _checkpointed(problem: Parametrised) -> Request:
+    """Return the request with what reverse mode keeps: the state at each step, or, where that is large, at each save.
+
+    Keeping each state is faster: a step is worked out once more, whereas between saves it is worked out twice more.
+    """
+    model, request = problem.model, problem.plan.request
+    states = sum(max(1, np.prod(v.shape)) for v in model.nodes.values() if v.kind == "stock" or v.hidden)
+    small = 8 * states * request.saves * request.steps_per_save <= KEPT
+    return replace(request, checkpoint="step" if small and not request.pipes else "save")
 
 
 def _losses(problem: Parametrised, loss: Loss, given: Given, theta: Array) -> Array:
@@ -284,7 +306,7 @@ def _losses(problem: Parametrised, loss: Loss, given: Given, theta: Array) -> Ar
 
 
 def _pieces(count: int, largest: int) -> Iterator[np.ndarray]:
-    """Yield the positions of each chunk: equal sizes, the last filled up with its last, one at least for each thread."""
+    """Yield the positions of each chunk: equal sizes, the last one filled up, one at least for each thread."""
     number = -(-count // largest)
     if count >= 2 * workers():
         number = -(-number // workers()) * workers()

@@ -7,23 +7,23 @@ elements. The function takes theta, shape (parameters, runs), and gives the outc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from trilemma.engine.inputs import Inputs, Overrides, Replacement
-from trilemma.engine.loop import Given, Series, simulation
+from trilemma.engine.inputs import Inputs, Overrides
+from trilemma.engine.loop import Given, pure
 from trilemma.engine.simulate import Plan, plan_run, selected
 from trilemma.errors import OverrideError, list_names
 from trilemma.translation import ir
 from trilemma.translation.expressions import evaluate
 from trilemma.translation.labelled import Labelled
 from trilemma.translation.model import Model, Selection
-from trilemma.translation.ordering import upstream
+from trilemma.translation.ordering import component_of, upstream
 
 
 class Slot(NamedTuple):
@@ -65,7 +65,7 @@ def parametrise(
     start: float | None = None,
     stop: float | None = None,
     initial: Mapping[str, Any] | None = None,
-    checkpoint: Literal["none", "step", "save"] = "none",
+    seed: int = 0,
 ) -> Parametrised:
     """Resolve names of parameters and outcomes; without parameters, all constants that an outcome depends on.
 
@@ -74,8 +74,7 @@ def parametrise(
     UnknownNameError, OverrideError
         If a name does not exist, or a parameter is no constant.
     """
-    plan = plan_run(model, overrides, outcomes, save_every, method, time_step, start, stop, initial)
-    plan = replace(plan, request=replace(plan.request, checkpoint=checkpoint))
+    plan = plan_run(model, overrides, outcomes, save_every, method, time_step, start, stop, initial, seed)
     if parameters is None:
         reached = upstream(model, plan.wanted.keys)
         parameters = [name for name in model.constants() if model.resolve(name).variable.key in reached]
@@ -88,6 +87,28 @@ def parametrise(
         raise OverrideError(message)
     found = tuple(slots.values())
     return Parametrised(model, plan, found, _central(plan.inputs, found))
+
+
+def refuse_delays(problem: Parametrised) -> None:
+    """Refuse parameters that set the time of a DELAY FIXED: how long its memory is belongs to the compiled program.
+
+    Raises
+    ------
+    OverrideError
+        With the parameter and the delay.
+    """
+    for node, _, _ in problem.plan.request.pipes:
+        expression = component_of(problem.model, node).expression
+        assert isinstance(expression, ir.Memory)
+        assert expression.delay is not None
+        named = [part.key for part in ir.walk(expression.delay) if isinstance(part, ir.Reference)]
+        reached = upstream(problem.model, [key for key in named if key in problem.model.nodes])
+        for slot in problem.slots:
+            if slot.key in reached:
+                message = (
+                    f"'{slot.label}' cannot move: the time of a DELAY FIXED follows from it; set it by an override."
+                )
+                raise OverrideError(message)
 
 
 def _slots(model: Model, inputs: Inputs, name: str) -> list[Slot]:
@@ -138,25 +159,6 @@ def _central(inputs: Inputs, slots: Sequence[Slot]) -> np.ndarray:
     return np.stack(np.broadcast_arrays(*values)).astype(float)
 
 
-def given_arrays(inputs: Inputs, where: np.ndarray | Array | None = None) -> Given:
-    """Return the inputs of some of the runs, or of all, as a program takes them; `where` may be traced."""
-
-    def part(array: np.ndarray) -> Any:  # noqa: ANN401 - NumPy's, which a compiled function takes fastest, or JAX's
-        if where is None or array.shape[-1] == 1:
-            return array
-        return array[..., where] if isinstance(where, np.ndarray) else jnp.asarray(array)[..., where]
-
-    def entry(value: Replacement) -> Any:  # noqa: ANN401
-        knots: Any = value.knots
-        return part(value.values) if knots is None else Series(knots, part(value.values))
-
-    return Given(
-        constants={key: part(value) for key, value in inputs.constants.items()},
-        replaced={key: entry(value) for key, value in inputs.replaced.items()},
-        initial={key: part(value.values) for key, value in inputs.initial.items()},
-    )
-
-
 def moved(given: Given, slots: Sequence[Slot], theta: Array) -> Given:
     """Return the inputs with the parameters at theta, shape (parameters, runs)."""
     constants, replaced = dict(given.constants), dict(given.replaced)
@@ -179,7 +181,7 @@ def outcomes_at(problem: Parametrised, given: Given, theta: Array) -> tuple[dict
     """Return the outcomes, each (time or 1, dims, runs or 1), and by run whether all stocks stay finite. Pure."""
     model, plan = problem.model, problem.plan
     given = moved(given, problem.slots, theta)
-    saved, finite = simulation(model, plan.request)(given)
+    saved, finite = pure(model, plan.request)(given)
     whole = {key: saved[key] if key in saved else given.constants[key][None] for key in plan.wanted.keys}
 
     def named(selection: Selection) -> Labelled:
