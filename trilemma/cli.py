@@ -71,9 +71,10 @@ def show(
     model: ModelName,
     variable: Annotated[str | None, typer.Argument(help="A variable: everything that is known of it.")] = None,
     view: Annotated[str | None, typer.Option(help="List the variables of one view only.")] = None,
+    kinks: Annotated[bool, typer.Option("--kinks", help="List where its equations have corners and jumps.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a model holds: its views, or one variable with unit, meaning, values and source.
+    """Show what a model holds: its views, one variable with unit, meaning, values and source, or its kinks.
 
     Example: [bold]trilemma show export_controls "Leased Compute"[/bold]
     """
@@ -81,7 +82,11 @@ def show(
     from trilemma.translation.model import load_model
 
     loaded = load_model(model)
-    if variable is not None:
+    if kinks:
+        from trilemma.engine.kinks import list_kinks
+
+        _print_rows(list_kinks(loaded, variable, view), as_json)
+    elif variable is not None:
         _print_rows(describe_variable(loaded, variable), as_json)
     else:
         _print_rows(list_variables(loaded, view), as_json)
