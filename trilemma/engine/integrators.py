@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 from jax import Array
@@ -10,10 +11,15 @@ from jax import Array
 from trilemma.translation.ordering import Node
 
 State = dict[Node, Array]
-Rates = Callable[[State, Array], State]
-"""From a state and a time, shape (1,), to the net flows of all stocks."""
+Rates = Callable[[State, int], State]
+"""From a state and the number of a stage of the method to the net flows of all stocks."""
 
-Step = Callable[[Rates, State, Array, float], State]
+
+class Method(NamedTuple):
+    """An integration method: when in a step its stages evaluate the net flows, in steps, and what it makes of them."""
+
+    stages: tuple[float, ...]
+    step: Callable[[Rates, State, float], State]
 
 
 def _moved(state: State, rates: State, by: float) -> State:
@@ -21,20 +27,20 @@ def _moved(state: State, rates: State, by: float) -> State:
     return jax.tree.map(lambda level, rate: level + by * rate, state, rates)
 
 
-def euler(rates: Rates, state: State, time: Array, step: float) -> State:
+def euler(rates: Rates, state: State, step: float) -> State:
     """Take one step of Euler's method, the default of Vensim."""
-    return _moved(state, rates(state, time), step)
+    return _moved(state, rates(state, 0), step)
 
 
-def rk4(rates: Rates, state: State, time: Array, step: float) -> State:
+def rk4(rates: Rates, state: State, step: float) -> State:
     """Take one step of the classical fourth-order Runge-Kutta method with a fixed step."""
     half = step / 2
-    first = rates(state, time)
-    second = rates(_moved(state, first, half), time + half)
-    third = rates(_moved(state, second, half), time + half)
-    fourth = rates(_moved(state, third, step), time + step)
+    first = rates(state, 0)
+    second = rates(_moved(state, first, half), 1)
+    third = rates(_moved(state, second, half), 1)
+    fourth = rates(_moved(state, third, step), 2)
     mean = jax.tree.map(lambda a, b, c, d: (a + 2 * b + 2 * c + d) / 6, first, second, third, fourth)
     return _moved(state, mean, step)
 
 
-METHODS: Mapping[str, Step] = {"euler": euler, "rk4": rk4}
+METHODS: Mapping[str, Method] = {"euler": Method((0.0,), euler), "rk4": Method((0.0, 0.5, 1.0), rk4)}

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Literal, NamedTuple
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from trilemma.engine.hoisting import hoist
 from trilemma.engine.integrators import METHODS, State
 from trilemma.engine.lower import assemble, check_functions, component_shape, evaluate
 from trilemma.engine.memory import Pipe, enter, fill, steps_of
@@ -45,12 +46,14 @@ class Given(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """What goes from step to step: stocks and memories, what is on its way in delays, and the number of the step."""
+    """What goes from step to step: stocks and memories, and what is on its way in delays."""
 
     state: State
     pipes: dict[Node, Pipe]
-    number: Array
 
+
+Slices: TypeAlias = Any
+"""What was worked out for all instants, for one of them; see `trilemma.engine.hoisting`."""
 
 Mask = tuple[bool, ...]
 
@@ -81,10 +84,23 @@ Program = Callable[[Given], tuple[dict[str, Array], Array]]
 """From inputs to outcomes by key, shape (saves, dims, runs or 1), and whether each run's last state is finite."""
 
 
+FEW_RUNS = 32
+"""Up to this many runs, a program that compiles twice as fast and runs as fast is better than one made for batches."""
+
+QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
+
+
 @lru_cache(maxsize=64)
-def build(model: Model, request: Request) -> Program:
-    """Build and compile (at its first call) the program of a request; see `pure` for what it raises."""
-    return jax.jit(pure(model, request))
+def build(model: Model, request: Request, *, few_runs: bool = False) -> Program:
+    """Build and compile (at its first call) the program of a request; see `pure` for what it raises.
+
+    Parameters
+    ----------
+    few_runs
+        Compile for `FEW_RUNS` runs at most.
+    """
+    quick = few_runs and jax.default_backend() == "cpu"
+    return jax.jit(pure(model, request), compiler_options=QUICK if quick else None)
 
 
 def pure(model: Model, request: Request) -> Program:
@@ -126,7 +142,7 @@ class _Simulation:
         self.memories = tuple(node for node in found if isinstance(self._equation(node), ir.Memory))
         self.pipes = {node: (size, uniform) for node, size, uniform in request.pipes}
         self.save_order = order(model, wanted, self._needs_while_running)
-        flows = [n for state in found for n in self._flow_needs(state)]
+        flows = sorted({n for state in found for n in self._flow_needs(state)})  # one order in every process
         self.step_order = order(model, flows, self._needs_while_running)
         self.initial_order = order(model, [*found, *wanted, *self._delayed_needs()], self._needs_at_start)
         self.nodes = dict.fromkeys([*self.initial_order, *self.step_order, *self.save_order])
@@ -135,79 +151,90 @@ class _Simulation:
         """Simulate: the function that is compiled."""
         request = self.request
         state, pipes = self._initial_state(given)
+        steps = jnp.arange(request.saves * request.steps_per_save, dtype=jnp.int32)
+        at_steps, step = self._hoisted_step(given, steps, state)
+        at_saves, saved = hoist(self._saved, given, steps[:: request.steps_per_save], state)
 
-        def advance(carry: Carry, _: None) -> tuple[Carry, None]:
-            return self._advanced(given, carry), None
+        def advance(carry: Carry, at: Slices) -> tuple[Carry, None]:
+            return step(at, carry), None
 
         one_step = jax.checkpoint(advance, prevent_cse=False) if request.checkpoint == "step" else advance
 
-        def to_next_save(carry: Carry) -> Carry:
-            return lax.scan(one_step, carry, length=request.steps_per_save)[0]
+        def save(carry: Carry, at: tuple[Slices, Slices, Array]) -> tuple[Carry, dict[str, Array]]:
+            at_save, at_steps, is_last = at
 
-        def save(carry: Carry, _: None) -> tuple[Carry, dict[str, Array]]:
-            saved = self._saved(given, carry.state, carry.number)
-            is_last = carry.number >= (request.saves - 1) * request.steps_per_save
-            return lax.cond(is_last, lambda carry: carry, to_next_save, carry), saved
+            def to_next_save(carry: Carry) -> Carry:
+                return lax.scan(one_step, carry, at_steps, length=request.steps_per_save)[0]
 
-        carry = Carry(state, pipes, jnp.zeros((), dtype=jnp.int32))
+            return lax.cond(is_last, lambda carry: carry, to_next_save, carry), saved(at_save, carry.state)
+
         segment = jax.checkpoint(save, prevent_cse=False) if request.checkpoint == "save" else save
-        carry, saved = lax.scan(segment, carry, length=request.saves)
-        return saved, self._finite({node: carry.state[node] for node in self.stocks})
+        by_save = jax.tree.map(lambda a: a.reshape((request.saves, request.steps_per_save, *a.shape[1:])), at_steps)
+        is_last = jnp.arange(request.saves) == request.saves - 1
+        carry, outcomes = lax.scan(segment, Carry(state, pipes), (at_saves, by_save, is_last))
+        return outcomes, self._finite({node: carry.state[node] for node in self.stocks})
 
     def delays(self, given: Given) -> dict[Node, Array]:
         """Return the delay of each memory that has one, in steps: whole numbers."""
         return self._steps(self._at_start(given, order(self.model, self._delayed_needs(), self._needs_at_start)), given)
 
-    def _advanced(self, given: Given, carry: Carry) -> Carry:
-        """Return what holds after a step."""
-        state, pipes, count = carry
-        held = {node: state[node] for node in self.memories}
+    def _hoisted_step(
+        self, given: Given, steps: Array, state: State
+    ) -> tuple[list[Slices], Callable[[Slices, Carry], Carry]]:
+        """Return what the steps need of their instants, to be scanned, and one step from a slice of it."""
+        method = METHODS[self.request.method]
+        shifts = [stage * self.request.time_step for stage in method.stages]
+        parts = [hoist(partial(self._rates, shift), given, steps, state) for shift in shifts]
+        if self.memories:
+            parts.append(hoist(self._entering, given, steps, state))
 
-        def rates(levels: State, time: Array) -> State:
-            return self._rates(given, {**levels, **held}, time, count)
+        def step(at: Slices, carry: Carry) -> Carry:
+            held = {node: carry.state[node] for node in self.memories}
 
-        levels = {node: state[node] for node in self.stocks}
-        levels = METHODS[self.request.method](rates, levels, self._time(count), self.request.time_step)
-        for node in self.stocks:
-            if _integral(self.model, node).non_negative:
-                levels[node] = jnp.maximum(levels[node], 0.0)
-        held, pipes = self._remembered(given, carry)
-        return Carry({**levels, **held}, pipes, count + 1)
+            def rates(levels: State, stage: int) -> State:
+                return parts[stage][1](at[stage], {**levels, **held})
 
-    def _remembered(self, given: Given, carry: Carry) -> tuple[State, dict[Node, Pipe]]:
-        """Return the memories after a step, from what held at its beginning."""
-        if not self.memories:
-            return {}, carry.pipes
-        now = self._instant(given, self._time(carry.number), carry.number)
-        values = self._evaluated(given, self.step_order, dict(carry.state), now)
+            levels = {node: carry.state[node] for node in self.stocks}
+            levels = method.step(rates, levels, self.request.time_step)
+            for node in self.stocks:
+                if _integral(self.model, node).non_negative:
+                    levels[node] = jnp.maximum(levels[node], 0.0)
+            held, pipes = self._remembered(parts[-1][1](at[-1], carry.state), carry) if self.memories else ({}, {})
+            return Carry({**levels, **held}, pipes)
+
+        return [series for series, _ in parts], step
+
+    def _remembered(self, entering: State, carry: Carry) -> tuple[State, dict[Node, Pipe]]:
+        """Return the memories after a step, from what enters them."""
         held: State = {}
         pipes: dict[Node, Pipe] = {}
         for node in self.memories:
-            level = carry.state[node]
-            entering = evaluate(self.model, node, active(_memory(self.model, node).next), values, now)
-            entering = jnp.broadcast_to(entering, level.shape)
             if node in carry.pipes:
-                held[node], pipes[node] = enter(carry.pipes[node], entering, uniform=self.pipes[node][1])
+                held[node], pipes[node] = enter(carry.pipes[node], entering[node], uniform=self.pipes[node][1])
             else:
-                held[node] = entering
+                held[node] = entering[node]
         return held, pipes
 
-    def _time(self, count: Array) -> Array:
-        """Return the time of a step by its number, shape (1,)."""
-        return jnp.reshape(self.request.start + count * self.request.time_step, (1,))
+    def _entering(self, given: Given, count: Array, state: State) -> State:
+        """Return what the memories take up at the beginning of a step."""
+        now = self._instant(given, count)
+        values = self._evaluated(given, self.step_order, dict(state), now)
+        nexts = {n: evaluate(self.model, n, active(_memory(self.model, n).next), values, now) for n in self.memories}
+        return {node: jnp.broadcast_to(value, state[node].shape) for node, value in nexts.items()}
 
-    def _instant(self, given: Given, time: Array, count: Array) -> Instant:
-        """Return an instant: a time within a step, and the step."""
-        return Instant(time, self._time(count), count, self.request.time_step, given.draws)
+    def _instant(self, given: Given, count: Array, shift: float = 0.0) -> Instant:
+        """Return an instant by the number of its step, and how far into the step it lies."""
+        began = jnp.reshape(self.request.start + count * self.request.time_step, (1,))
+        return Instant(began + shift, began, count, self.request.time_step, given.draws)
 
     def _finite(self, state: State) -> Array:
         """Return whether all stocks are finite, by run."""
         flags = [jnp.isfinite(level).all(axis=tuple(range(level.ndim - 1))) for level in state.values()]
         return jnp.stack(jnp.broadcast_arrays(*flags)).all(axis=0) if flags else jnp.ones((1,), dtype=bool)
 
-    def _saved(self, given: Given, state: State, count: Array) -> dict[str, Array]:
+    def _saved(self, given: Given, count: Array, state: State) -> dict[str, Array]:
         """Return the outcomes at a saved time."""
-        now = self._instant(given, self._time(count), count)
+        now = self._instant(given, count)
         values = self._evaluated(given, self.save_order, dict(state), now)
         model = self.model
         return {
@@ -215,9 +242,9 @@ class _Simulation:
             for key in self.request.outcomes
         }
 
-    def _rates(self, given: Given, state: State, time: Array, count: Array) -> State:
+    def _rates(self, shift: float, given: Given, count: Array, state: State) -> State:
         """Return the net flows of all stocks at a time within a step."""
-        now = self._instant(given, time, count)
+        now = self._instant(given, count, shift)
         values = self._evaluated(given, self.step_order, dict(state), now)
         rates: State = {}
         for node in self.stocks:
@@ -239,8 +266,7 @@ class _Simulation:
 
     def _first(self, given: Given) -> Instant:
         """Return the instant of the start."""
-        count = jnp.zeros((), dtype=jnp.int32)
-        return self._instant(given, self._time(count), count)
+        return self._instant(given, jnp.zeros((), dtype=jnp.int32))
 
     def _steps(self, values: State, given: Given) -> dict[Node, Array]:
         """Return the delay of each memory that has one in steps, from values at the start."""

@@ -15,7 +15,7 @@ import xarray as xr
 
 from trilemma.engine.batches import given, run
 from trilemma.engine.inputs import Inputs, Overrides, read_inputs
-from trilemma.engine.loop import Request, build, with_pipes
+from trilemma.engine.loop import FEW_RUNS, Request, build, with_pipes
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
 from trilemma.translation import ir
 from trilemma.translation.expressions import DerivedOutcome, evaluate
@@ -91,7 +91,8 @@ def simulate(
     plan = plan_run(loaded, overrides, outcomes, save_every, method, time_step, start, stop, initial, seed)
     if warn:
         _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes)
-    saved, finite = run(build(loaded, plan.request), plan.inputs, progress)
+    program = build(loaded, plan.request, few_runs=(plan.inputs.runs or 1) <= FEW_RUNS)
+    saved, finite = run(program, plan.inputs, progress)
     result = _labelled(loaded, plan.wanted, plan.inputs, plan.times, saved, finite, plan.request)
     return result.isel(time=slice(None, None, plan.stride))
 

@@ -1,7 +1,7 @@
 """Lookup tables: one for all elements, or one for each; linear, extrapolating, or holding values.
 
 A chain of comparisons keeps the batch in vector registers, where a search would gather from memory; long tables are
-searched.
+searched. Where nothing varies by run, the points up to the argument are counted: a chain would take long to compile.
 """
 
 from __future__ import annotations
@@ -21,10 +21,20 @@ WHERE_CHAIN_POINTS = 48
 
 def table(argument: Array, x: tuple[float, ...], y: tuple[float, ...], kind: TableKind = "interpolate") -> Array:
     """Return the value of a table at `argument`."""
+    if kind == "interpolate" and argument.shape[-1] == 1:
+        return _counted(argument, np.array(x), np.array(y))
     if kind == "interpolate" and len(x) > WHERE_CHAIN_POINTS:
         return jnp.interp(argument, jnp.asarray(x), jnp.asarray(y))
     shape = (len(x), *(1,) * argument.ndim)
     return tables(argument, np.reshape(x, shape), np.reshape(y, shape), kind)
+
+
+def _counted(argument: Array, x: np.ndarray, y: np.ndarray) -> Array:
+    """Return the values of a table by counting the points up to the argument: few operations, whatever its length."""
+    pieces = np.stack([np.append(x[0], x), np.append(y[0], y), np.concatenate([[0.0], _slopes(x, y), [0.0]])])
+    count = jnp.sum(argument[..., None] >= x.reshape((*(1,) * argument.ndim, -1)), axis=-1)
+    x0, y0, slope = jnp.take(jnp.asarray(pieces), count, axis=1)
+    return y0 + slope * (argument - x0)
 
 
 def padded(points: Sequence[Points]) -> tuple[np.ndarray, np.ndarray]:
