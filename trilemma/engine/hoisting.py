@@ -1,8 +1,8 @@
 """Takes out of the loop over time what does not depend on the state: once before it, or for all instants at once.
 
 A function of what is fixed, of the instant and of the state is traced, and its operations are sorted by what they
-depend on. What is fixed is worked out before the loop; what follows from the instant, and does not fill the run axis, is
-worked out for all instants as one vector operation; the rest is left to the loop. No operation is changed.
+depend on. What is fixed is worked out before the loop; what follows from the instant, and does not fill the run axis,
+is worked out for all instants as one vector operation; the rest is left to the loop. No operation is changed.
 """
 
 from __future__ import annotations
