@@ -21,9 +21,9 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "^": lambda a, b: a**b,
 }
 _FUNCTIONS: dict[str, Callable[..., float]] = {
-    "min": lambda a, b: min(a, b),
-    "max": lambda a, b: max(a, b),
-    "abs": lambda a: abs(a),
+    "min": min,
+    "max": max,
+    "abs": abs,
     "integer": lambda a: float(int(a)),
 }
 
