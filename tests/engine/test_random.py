@@ -87,9 +87,8 @@ def test_a_run_does_not_depend_on_its_batch(load: Loader, size: int) -> None:
 
 def test_a_draw_does_not_depend_on_other_variables_or_on_what_is_asked(load: Loader) -> None:
     first = simulate(load("x = RANDOM 0 1() ~~|\ns = SMOOTHI(RANDOM 0 1(), 2, 0) ~~|"))
-    more = load(
-        "y = RANDOM 0 1() ~~|\nz = SMOOTHI(RANDOM 0 1(), 2, 0) ~~|\ns = SMOOTHI(RANDOM 0 1(), 2, 0) ~~|\nx = RANDOM 0 1() ~~|"
-    )
+    other = "y = RANDOM 0 1() ~~|\nz = SMOOTHI(RANDOM 0 1(), 2, 0) ~~|\n"
+    more = load(other + "s = SMOOTHI(RANDOM 0 1(), 2, 0) ~~|\nx = RANDOM 0 1() ~~|")
     for name in ("x", "s"):
         np.testing.assert_array_equal(simulate(more)[name], first[name])
         np.testing.assert_array_equal(simulate(more, outcomes=[name])[name], first[name])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import xarray as xr
+import zarr
 
 from tests.reporting.synthetic import SCENARIOS, synthetic_results
 from trilemma import content
@@ -78,7 +79,8 @@ def rendered(forecast: Forecast, tmp_path_factory: pytest.TempPathFactory) -> Pa
     project = tmp_path_factory.mktemp("project")
     store = project / "forecasts" / "results" / "policy_comparison.zarr"
     store.parent.mkdir(parents=True)
-    synthetic_results(10, TWO).assign_attrs(format=FORMAT).to_zarr(store, zarr_format=3)
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        synthetic_results(10, TWO).assign_attrs(format=FORMAT).to_zarr(store, zarr_format=3)
     content.set_project(project)
     try:
         render.report(forecast)

@@ -15,6 +15,7 @@ from trilemma.content import find_model
 from trilemma.errors import ModelFileError, UnknownNameError, unknown_name
 from trilemma.translation import ir
 from trilemma.translation.expressions import DerivedOutcome, read_outcomes
+from trilemma.translation.folding import value_at_start
 from trilemma.translation.parameters import ParameterTable, read_parameters
 from trilemma.translation.pysd_reader import CONTROLS, read
 
@@ -244,7 +245,7 @@ def load_model(name_or_path: str | Path) -> Model:
         hidden_ranges=source.hidden_ranges,
         nodes=source.variables,
         views=source.views,
-        clock=_clock(path, source.variables),
+        clock=_clock(path, source.variables, source.ranges | source.hidden_ranges),
         parameters=read_parameters(parameters) if parameters.is_file() else ParameterTable(rows=(), hash=""),
         derived=read_outcomes(outcomes) if outcomes.is_file() else {},
         title=about.get("title", path.stem),
@@ -296,7 +297,7 @@ def _check_subscripts(
                 raise unknown_name(f"element of '{dim}'", element, labels, place)
 
 
-def _clock(path: Path, variables: Mapping[str, ir.Variable]) -> Clock:
+def _clock(path: Path, variables: Mapping[str, ir.Variable], ranges: Mapping[str, tuple[str, ...]]) -> Clock:
     """Return the control variables as numbers.
 
     Raises
@@ -304,7 +305,8 @@ def _clock(path: Path, variables: Mapping[str, ir.Variable]) -> Clock:
     ModelFileError
         If one is missing, does not come down to a number, or they contradict each other.
     """
-    initial, final, step, saveper = (_control(path, variables, key) for key in CONTROLS)
+    lower = {name.lower(): labels for name, labels in ranges.items()}
+    initial, final, step, saveper = (_control(path, variables, lower, key) for key in CONTROLS)
     if not step > 0:
         message = f"'{path}': TIME STEP is {step:g}, it must be above 0."
         raise ModelFileError(message)
@@ -314,42 +316,18 @@ def _clock(path: Path, variables: Mapping[str, ir.Variable]) -> Clock:
     return Clock(initial, final, step, saveper if saveper > 0 else step)
 
 
-def _control(path: Path, variables: Mapping[str, ir.Variable], key: str) -> float:
-    """Return a control variable as a number, following references to other constants."""
+def _control(
+    path: Path, variables: Mapping[str, ir.Variable], ranges: Mapping[str, tuple[str, ...]], key: str
+) -> float:
+    """Return a control variable as a number: what it is at the start."""
     name = key.replace("_", " ").upper()
     if key not in variables:
         if key == "saveper":
-            return _control(path, variables, "time_step")
+            return _control(path, variables, ranges, "time_step")
         message = f"'{path}' has no {name}: every model needs INITIAL TIME, FINAL TIME and TIME STEP."
         raise ModelFileError(message)
-    value = _fold(ir.Reference(key), variables, depth=0)
-    if value is None:
-        message = f"'{path}': {name} must be a number or follow from constants."
+    value = value_at_start(ir.Reference(key), variables, ranges)
+    if value is None or not np.isfinite(value):
+        message = f"'{path}': {name} must be a number or follow from constants and initial values."
         raise ModelFileError(message)
     return value
-
-
-def _fold(node: ir.Expression, variables: Mapping[str, ir.Variable], depth: int) -> float | None:
-    """Return the value of an expression of scalar constants, or None."""
-    match node:
-        case ir.Number(value):
-            return value
-        case ir.Reference(key, ()) if key in variables and depth < 50:
-            return _fold(variables[key].components[0].expression, variables, depth + 1)
-        case ir.Operation(operator, operands):
-            values = [_fold(operand, variables, depth + 1) for operand in operands]
-            numbers = [value for value in values if value is not None]
-            if len(numbers) == len(values) and operator in _ARITHMETIC:
-                return _ARITHMETIC[operator](*numbers)
-        case _:
-            pass
-    return None
-
-
-_ARITHMETIC = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b if b else float("nan"),
-    "negative": lambda a: -a,
-}

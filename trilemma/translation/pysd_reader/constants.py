@@ -21,9 +21,9 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "^": lambda a, b: a**b,
 }
 _FUNCTIONS: dict[str, Callable[..., float]] = {
-    "min": lambda a, b: min(a, b),
-    "max": lambda a, b: max(a, b),
-    "abs": lambda a: abs(a),
+    "min": lambda *values: float(np.min(values)),
+    "max": lambda *values: float(np.max(values)),
+    "abs": lambda a: float(np.abs(a)),
     "integer": lambda a: float(int(a)),
 }
 

@@ -172,8 +172,7 @@ class Scope:
             return lookup.applied(self, self.expression(tree.arguments[0]), (*self.subscripts(tree.function), *axes))
         if key in self.reader.macros and key not in self.reader.keys:
             return macros.call(self, self.reader.macros[key], [self.expression(a) for a in tree.arguments])
-        name = tree.function.reference if tree.function.reference.startswith("X") else key  # XMILE's own PULSE, RAMP
-        return ir.Call(name, tuple(self.expression(a) for a in tree.arguments))
+        return ir.Call(key, tuple(self.expression(a) for a in tree.arguments))
 
     def _number_of_elements(self, tree: ae.CallStructure) -> ir.Expression:
         """Translate ELMCOUNT: the number of elements of a range."""
