@@ -126,6 +126,12 @@ class _Wanted:
     keys: tuple[str, ...]
 
 
+def _has_values(variable: ir.Variable) -> bool:
+    """Whether a variable is an outcome where none are named: no lookup, no control variable, no data without a file."""
+    given = any(isinstance(component.expression, ir.Missing) for component in variable.components)
+    return variable.kind not in {"lookup", "control"} and not given
+
+
 @dataclass(frozen=True)
 class _Grid:
     """The times of a simulation, in the model's unit of time."""
@@ -150,8 +156,7 @@ def _wanted(model: Model, outcomes: Iterable[str] | None) -> _Wanted:
         With near names.
     """
     if outcomes is None:
-        kinds = ("lookup", "control", "data")
-        selections = {v.name: Selection(v, None) for v in model.variables.values() if v.kind not in kinds}
+        selections = {v.name: Selection(v, None) for v in model.variables.values() if _has_values(v)}
         return _Wanted(tuple(selections), selections, {}, tuple(s.variable.key for s in selections.values()))
     if isinstance(outcomes, str):
         outcomes = [outcomes]
