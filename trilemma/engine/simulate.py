@@ -169,7 +169,7 @@ def _wanted(model: Model, outcomes: Iterable[str] | None) -> _Wanted:
             outcome = by_key[ir.normalise(name)]
             derived[outcome.name] = outcome
             labels[outcome.name] = None
-        elif ir.normalise(name.partition("[")[0]) not in model.nodes:
+        elif ir.normalise(model.split(name)[0]) not in model.nodes:
             raise unknown_name("outcome", name, [*model.variables, *model.derived], f"model '{model.name}'")
         else:
             selection = model.resolve(name, "the outcomes")
