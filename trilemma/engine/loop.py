@@ -299,8 +299,8 @@ class _Simulation:
 
     def _defined(self, given: Given, node: Node, values: State, now: Instant, *, starting: bool) -> Array:
         """Return the value of a definition by its own equation."""
-        if node.key == "time_step":  # that of the simulation, which may not be the one in the file
-            return jnp.full((1,), self.request.time_step)
+        if self.model.nodes[node.key].kind == "control":
+            return jnp.full((1,), self._control(node.key))
         component = component_of(self.model, node)
         if ir.is_literal(component.expression) and node.key in given.constants:
             return self._own(node, given.constants[node.key])
@@ -313,6 +313,12 @@ class _Simulation:
         if mask is not None and mask.any():
             return jnp.where(mask[..., None], self._own(node, given.initial[node.key]), initial)
         return initial
+
+    def _control(self, key: str) -> float:
+        """Return a control variable: that of the file at the start, but the step of this simulation."""
+        clock = self.model.clock
+        held = {"initial_time": clock.initial_time, "final_time": clock.final_time, "saveper": clock.saveper}
+        return self.request.time_step if key == "time_step" else held[key]
 
     def _replacement(self, given: Given, node: Node, time: Array) -> Array:
         """Return the values given for a definition, interpolated where they are a series."""
@@ -347,6 +353,10 @@ class _Simulation:
         """Return the equation of a definition."""
         return component_of(self.model, node).expression
 
+    def _is_control(self, node: Node) -> bool:
+        """Whether a definition is of a control variable, which is worked out beforehand."""
+        return self.model.nodes[node.key].kind == "control"
+
     def _flow_needs(self, state: Node) -> frozenset[Node]:
         """Return what the net flow of a stock, or the next value of a memory, refers to."""
         equation = self._equation(state)
@@ -362,14 +372,14 @@ class _Simulation:
     def _needs_while_running(self, node: Node) -> frozenset[Node]:
         """Return what a definition needs in a step: a stock needs nothing, it is state."""
         expression = self._equation(node)
-        if self._is_replaced(node) or isinstance(expression, ir.STATES):
+        if self._is_replaced(node) or isinstance(expression, ir.STATES) or self._is_control(node):
             return frozenset()
         return references(self.model, active(expression))
 
     def _needs_at_start(self, node: Node) -> frozenset[Node]:
         """Return what a definition needs at the start: a stock needs what its initial value refers to."""
         expression = self._equation(node)
-        if self._is_replaced(node):
+        if self._is_replaced(node) or self._is_control(node):
             return frozenset()
         wanted = expression.initial if isinstance(expression, ir.STATES) else expression
         return references(self.model, at_start(wanted))

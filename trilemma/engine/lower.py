@@ -74,10 +74,14 @@ def stream_name(model: Model, node: Node, expression: ir.Expression) -> str:
     A hidden stock counts within its variable; the initial value of a stock draws other numbers than its flow.
     """
     component = component_of(model, node)
-    visible, bar, number = node.key.rpartition("|")
+    visible, bar, number = node.key.rpartition("|") if model.nodes[node.key].hidden else ("", "", "")
     name = visible or node.key
     if bar:
-        numbers = sorted(int(n) for v, b, n in (key.rpartition("|") for key in model.nodes) if b and v == visible)
+        numbers = sorted(
+            int(n)
+            for v, b, n in (key.rpartition("|") for key, n in model.nodes.items() if n.hidden)
+            if b and v == visible
+        )
         name += f"|{numbers.index(int(number))}"
     own = component.expression
     part = "initial" if isinstance(own, ir.Integral) and expression is own.initial else ""

@@ -161,6 +161,12 @@ class Wanted:
     keys: tuple[str, ...]
 
 
+def _has_values(variable: ir.Variable) -> bool:
+    """Whether a variable is an outcome where none are named: no lookup, no control variable, no data without a file."""
+    given = any(isinstance(component.expression, ir.Missing) for component in variable.components)
+    return variable.kind not in {"lookup", "control"} and not given
+
+
 @dataclass(frozen=True)
 class _Grid:
     """The times of a simulation, in the model's unit of time."""
@@ -185,8 +191,7 @@ def _wanted(model: Model, outcomes: Iterable[str] | None) -> Wanted:
         With near names.
     """
     if outcomes is None:
-        kinds = ("lookup", "control", "data")
-        selections = {v.name: Selection(v, None) for v in model.variables.values() if v.kind not in kinds}
+        selections = {v.name: Selection(v, None) for v in model.variables.values() if _has_values(v)}
         return Wanted(tuple(selections), selections, {}, tuple(s.variable.key for s in selections.values()))
     if isinstance(outcomes, str):
         outcomes = [outcomes]
@@ -199,7 +204,7 @@ def _wanted(model: Model, outcomes: Iterable[str] | None) -> Wanted:
             outcome = by_key[ir.normalise(name)]
             derived[outcome.name] = outcome
             labels[outcome.name] = None
-        elif ir.normalise(name.partition("[")[0]) not in model.nodes:
+        elif ir.normalise(model.split(name)[0]) not in model.nodes:
             raise unknown_name("outcome", name, [*model.variables, *model.derived], f"model '{model.name}'")
         else:
             selection = model.resolve(name, "the outcomes")

@@ -142,14 +142,23 @@ class Model:
         UnknownNameError
             If the variable or the element does not exist; near names are listed.
         """
-        base, bracket, rest = name.strip().partition("[")
+        base, listed = self.split(name)
         variable = self.nodes.get(ir.normalise(base))
         if variable is None or variable.hidden:
-            raise unknown_name("variable", base.strip(), self.variables, where or f"model '{self.name}'")
-        if not bracket:
+            raise unknown_name("variable", base, self.variables, where or f"model '{self.name}'")
+        if listed is None:
             return Selection(variable, None)
-        labels = [label.strip() for label in rest.rstrip().removesuffix("]").split(",")]
+        labels = [label.strip() for label in listed.split(",")]
         return Selection(variable, self._indices(variable, labels, name, where))
+
+    def split(self, name: str) -> tuple[str, str | None]:
+        """Return the variable's name, and what stands in the brackets behind it; a name may hold brackets itself."""
+        whole = name.strip()
+        if ir.normalise(whole) in self.nodes or "[" not in whole:
+            return whole, None
+        first, _, rest = whole.removesuffix("]").partition("[")
+        last, _, end = whole.removesuffix("]").rpartition("[")
+        return (last.strip(), end) if ir.normalise(last) in self.nodes else (first.strip(), rest)
 
     def _indices(self, variable: ir.Variable, labels: list[str], name: str, where: str) -> tuple[int, ...]:
         """Return the positions of element labels along the dimensions of a variable."""

@@ -100,6 +100,11 @@ def sketch_views(text: str) -> dict[str, str]:
     return views
 
 
+def file_aliases(text: str) -> dict[str, str]:
+    """Return the files that stand behind names such as "?data" in a .mdl, as its settings list them."""
+    return {name: file.strip() for name, file in re.findall(r"^30:(\?[^=\n]*)=(.*)$", text, flags=re.MULTILINE)}
+
+
 def xmile_lines(text: str) -> dict[str, list[int]]:
     """Return the lines of the definitions of an XMILE file by the variable's key."""
     found: dict[str, list[int]] = {}

@@ -26,6 +26,7 @@ _KINDS: dict[str, ir.TableKind] = {
     "hold_backward": "hold_backward",
     "look_forward": "look_forward",
 }
+_OF_WHOLE_ARRAYS = frozenset({"sum", "prod", "mean", "vmax_xmile", "vmin_xmile"})
 _WITHOUT_FORM = {
     "GetLookupsStructure": "GET LOOKUPS inside an expression",
     "GetDataStructure": "GET DATA inside an expression",
@@ -51,6 +52,8 @@ class Scope:
         The names of the macro that the definition belongs to.
     depth
         How many calls of macros are open.
+    reducing
+        Whether this is the argument of a function that reduces an array; XMILE may name the array alone there.
     """
 
     reader: Reader
@@ -59,6 +62,7 @@ class Scope:
     axes: Mapping[str, str]
     locals: Mapping[str, Local] = field(default_factory=dict[str, Local])
     depth: int = 0
+    reducing: bool = False
 
     def definition(self, tree: object) -> ir.Expression:
         """Translate the right-hand side; a stock is allowed here alone."""
@@ -120,7 +124,18 @@ class Scope:
                 return number
         if key in self.reader.lookups:
             raise self.unsupported(f"the lookup '{tree.reference}' as a value")
-        return ir.Reference(key, subscripts)
+        return ir.Reference(key, subscripts or self._left_out(key))
+
+    def _left_out(self, key: str) -> tuple[str, ...]:
+        """Return the subscripts of an array that XMILE names without them: those of the left-hand side, or all."""
+        if self.reader.path.suffix.lower() == ".mdl" or key not in self.reader.keys:
+            return ()
+        dims = self.reader.dims(key)
+        if self.reducing:
+            return tuple(f"{dim}!" for dim in dims)
+        resolved = [self.reader.ranges.resolved(dim, self.axes) for dim in dims]
+        found = tuple(s for s in resolved if s is not None)
+        return found if len(found) == len(dims) else ()
 
     def subscripts(self, tree: ae.ReferenceStructure) -> tuple[str, ...]:
         """Return the subscripts of a reference.
@@ -172,7 +187,8 @@ class Scope:
             return lookup.applied(self, self.expression(tree.arguments[0]), (*self.subscripts(tree.function), *axes))
         if key in self.reader.macros and key not in self.reader.keys:
             return macros.call(self, self.reader.macros[key], [self.expression(a) for a in tree.arguments])
-        return ir.Call(key, tuple(self.expression(a) for a in tree.arguments))
+        inner = replace(self, reducing=True) if key in _OF_WHOLE_ARRAYS else self
+        return ir.Call(key, tuple(inner.expression(a) for a in tree.arguments))
 
     def _number_of_elements(self, tree: ae.CallStructure) -> ir.Expression:
         """Translate ELMCOUNT: the number of elements of a range."""

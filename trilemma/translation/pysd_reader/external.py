@@ -155,8 +155,9 @@ def _checked(place: Place, file: str, cells: str, read: Callable[[], _T]) -> _T:
     try:
         return read()
     except _ERRORS as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip() and line.strip() != place.name]
-        reason = " ".join(lines) or type(error).__name__
+        known = (place.name, "File name:", "Sheet name:")
+        lines = [" ".join(line.split()) for line in str(error).splitlines()]
+        reason = " ".join(line for line in lines if line and not line.startswith(known)) or type(error).__name__
         message = f"{where}: '{place.name}' cannot be read from '{file}', {cells}: {reason.rstrip('.')}."
         raise ModelFileError(message) from error
 

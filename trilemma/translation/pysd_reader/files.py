@@ -22,7 +22,14 @@ from pysd.translators.xmile.xmile_file import XmileFile
 
 from trilemma.errors import ModelFileError
 from trilemma.translation import ir
-from trilemma.translation.source_text import definition_lines, read_text, sketch_views, text_encoding, xmile_lines
+from trilemma.translation.source_text import (
+    definition_lines,
+    file_aliases,
+    read_text,
+    sketch_views,
+    text_encoding,
+    xmile_lines,
+)
 
 CONTROLS = ("initial_time", "final_time", "time_step", "saveper")
 
@@ -54,11 +61,12 @@ class Section:
 
 @dataclass
 class Sections:
-    """All that a model file holds."""
+    """All that a model file holds; `aliases` are the files that stand behind names such as "?data"."""
 
     main: Section
     macros: list[Section]
     views: dict[str, str]
+    aliases: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def _literal(text: str) -> Any:  # noqa: ANN401
@@ -123,7 +131,7 @@ def _read_vensim(path: Path) -> Sections:
         )
         raise ModelFileError(message) from error
     main, *macros = (_vensim_section(path, section, lines) for section in file.sections)
-    return Sections(main, macros, sketch_views(text))
+    return Sections(main, macros, sketch_views(text), file_aliases(text))
 
 
 def _vensim_section(path: Path, section: Any, lines: Mapping[str, list[int]]) -> Section:  # noqa: ANN401

@@ -32,9 +32,14 @@ class Ranges:
     """
 
     def __init__(
-        self, path: Path, definitions: Sequence[am.AbstractSubscriptRange], mappings: Mapping[str, Mappings]
+        self,
+        path: Path,
+        definitions: Sequence[am.AbstractSubscriptRange],
+        mappings: Mapping[str, Mappings],
+        aliases: Mapping[str, str],
     ) -> None:
         self.path = path
+        self.aliases = aliases
         self.files: set[Path] = set()
         raw = {r.name: self._content(r) for r in definitions}
         self._names = {normalise(name): name for name in raw}
@@ -48,7 +53,8 @@ class Ranges:
         """Return what a range is defined by: elements and ranges."""
         content = definition.subscripts
         if isinstance(content, dict):
-            labels, file = read_subscripts(self.path, definition.name, content)
+            place = content | {"file": self.aliases.get(content["file"], content["file"])}
+            labels, file = read_subscripts(self.path, definition.name, place)
             self.files.add(file)
             return labels
         return [content] if isinstance(content, str) else list(content)

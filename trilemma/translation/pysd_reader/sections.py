@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -80,7 +80,7 @@ class Reader:
         self.elements = {ir.normalise(e.name): e for e in self.section.abstract.elements}
         self.keys = frozenset(self.elements)
         external.clean()
-        self.ranges = Ranges(path, self.section.abstract.subscripts, self.section.mappings)
+        self.ranges = Ranges(path, self.section.abstract.subscripts, self.section.mappings, sections.aliases)
         self.files: set[Path] = set(self.ranges.files)
         self.lookups: dict[str, Lookup] = {}
         self._hidden: dict[str, ir.Variable] = {}
@@ -127,11 +127,13 @@ class Reader:
 
     def last_range(self, key: str) -> str | None:
         """Return the last range of a variable, or None if it has none."""
-        element = self.elements.get(key)
-        if element is None:
-            return None
-        dims = self._dims(element.name, self._subscripts(element), [])
+        dims = self.dims(key) if key in self.elements else ()
         return dims[-1] if dims else None
+
+    def dims(self, key: str) -> Labels:
+        """Return the ranges of a variable."""
+        element = self.elements[key]
+        return self._dims(element.name, self._subscripts(element), [])
 
     def _subscripts(self, element: am.AbstractElement) -> list[Labels]:
         """Return the subscripts of each definition of a variable, spelled as in the definitions of the ranges."""
@@ -307,6 +309,8 @@ class Reader:
                 raise ModelFileError(message)
             return tree.astype(float).reshape(shape)
         where = Place(self.path, ir.unquoted(name), part.line)
+        if isinstance(tree, ae.GetConstantsStructure | ae.GetLookupsStructure | ae.GetDataStructure):
+            tree = replace(tree, file=self.ranges.aliases.get(tree.file, tree.file))
         if isinstance(tree, ae.GetConstantsStructure):
             numbers, file = external.read_constants(where, tree, part.elements)
             self.files.add(file)
