@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from trilemma.engine.gradients import sensitivities
     from trilemma.engine.simulate import simulate
     from trilemma.errors import TrilemmaError, TrilemmaWarning
     from trilemma.forecasting.compare import compare
@@ -28,6 +29,7 @@ __all__ = [
     "load_model",
     "open_results",
     "report",
+    "sensitivities",
     "simulate",
     "sweep",
 ]
@@ -40,6 +42,7 @@ _HOMES = {
     "load_model": "trilemma.translation.model",
     "open_results": "trilemma.forecasting.sweep",
     "report": "trilemma.reporting.render",
+    "sensitivities": "trilemma.engine.gradients",
     "simulate": "trilemma.engine.simulate",
     "sweep": "trilemma.forecasting.sweep",
 }

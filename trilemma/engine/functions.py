@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from trilemma.engine import guarded
 from trilemma.engine.values import Function, element_wise
 
 SMALL = 1e-6
@@ -64,8 +65,8 @@ def _truth(x: Array) -> Array:
 OPERATORS: dict[str, Callable[..., Array]] = {
     "+": jnp.add,
     "-": jnp.subtract,
-    "*": jnp.multiply,
-    "/": jnp.divide,
+    "*": guarded.multiply,
+    "/": guarded.divide,
     "negative": jnp.negative,
     "^": power,
     "=": _compared(jnp.equal),
@@ -86,11 +87,11 @@ FUNCTIONS: dict[str, Function] = {
     "arctan": element_wise(jnp.arctan, 1),
     "cos": element_wise(jnp.cos, 1),
     "cosh": element_wise(jnp.cosh, 1),
-    "exp": element_wise(jnp.exp, 1),
+    "exp": element_wise(guarded.exp, 1),
     "if_then_else": element_wise(lambda condition, yes, no: jnp.where(_truth(condition), yes, no), 3),
     "integer": element_wise(jnp.trunc, 1),
-    "ln": element_wise(jnp.log, 1),
-    "log": element_wise(lambda x, base: jnp.log(x) / jnp.log(base), 2),
+    "ln": element_wise(guarded.log, 1),
+    "log": element_wise(lambda x, base: guarded.divide(guarded.log(x), guarded.log(base)), 2),
     "max": element_wise(jnp.maximum, 2),
     "min": element_wise(jnp.minimum, 2),
     "modulo": element_wise(lambda x, size: x - quantum(x, size), 2),
@@ -99,7 +100,7 @@ FUNCTIONS: dict[str, Function] = {
     "quantum": element_wise(quantum, 2),
     "sin": element_wise(jnp.sin, 1),
     "sinh": element_wise(jnp.sinh, 1),
-    "sqrt": element_wise(jnp.sqrt, 1),
+    "sqrt": element_wise(guarded.sqrt, 1),
     "tan": element_wise(jnp.tan, 1),
     "tanh": element_wise(jnp.tanh, 1),
     "xidz": element_wise(divided, 3),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -73,6 +73,8 @@ class Request:
     saves: int
     pipes: tuple[tuple[Node, int, bool], ...] = ()
     """The memories with a delay: the steps of the longest one, and whether all elements and runs take as many."""
+    checkpoint: Literal["none", "step", "save"] = "none"
+    """What reverse mode keeps on its way: everything, the state at each step, or the state at each save."""
 
 
 Program = Callable[[Given], tuple[dict[str, Array], Array]]
@@ -81,7 +83,12 @@ Program = Callable[[Given], tuple[dict[str, Array], Array]]
 
 @lru_cache(maxsize=64)
 def build(model: Model, request: Request) -> Program:
-    """Build and compile (at its first call) the program of a request.
+    """Build and compile (at its first call) the program of a request; see `pure` for what it raises."""
+    return jax.jit(pure(model, request))
+
+
+def pure(model: Model, request: Request) -> Program:
+    """Return the program of a request as a pure function, for compilation or differentiation.
 
     Raises
     ------
@@ -92,7 +99,7 @@ def build(model: Model, request: Request) -> Program:
     """
     simulation = _Simulation(model, request)
     check_functions(model, simulation.nodes)
-    return jax.jit(simulation.run)
+    return simulation.run
 
 
 def with_pipes(model: Model, request: Request, given: Given) -> Request:
@@ -132,8 +139,10 @@ class _Simulation:
         def advance(carry: Carry, _: None) -> tuple[Carry, None]:
             return self._advanced(given, carry), None
 
+        one_step = jax.checkpoint(advance, prevent_cse=False) if request.checkpoint == "step" else advance
+
         def to_next_save(carry: Carry) -> Carry:
-            return lax.scan(advance, carry, length=request.steps_per_save)[0]
+            return lax.scan(one_step, carry, length=request.steps_per_save)[0]
 
         def save(carry: Carry, _: None) -> tuple[Carry, dict[str, Array]]:
             saved = self._saved(given, carry.state, carry.number)
@@ -141,7 +150,8 @@ class _Simulation:
             return lax.cond(is_last, lambda carry: carry, to_next_save, carry), saved
 
         carry = Carry(state, pipes, jnp.zeros((), dtype=jnp.int32))
-        carry, saved = lax.scan(save, carry, length=request.saves)
+        segment = jax.checkpoint(save, prevent_cse=False) if request.checkpoint == "save" else save
+        carry, saved = lax.scan(segment, carry, length=request.saves)
         return saved, self._finite({node: carry.state[node] for node in self.stocks})
 
     def delays(self, given: Given) -> dict[Node, Array]:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from trilemma.engine import guarded
 from trilemma.engine.function_table import CALLS, CHECKS, shown_name
 from trilemma.engine.functions import OPERATORS, power_of_positive
 from trilemma.engine.tables import padded, table, tables
@@ -271,9 +272,9 @@ class _Evaluation:
         if number == 2:
             return self._apply(lambda a: a * a, [base])
         if number == 0.5:
-            return self._apply(jnp.sqrt, [base])
+            return self._apply(guarded.sqrt, [base])
         if number == -1:
-            return self._apply(lambda a: 1 / a, [base])
+            return self._apply(lambda a: guarded.divide(jnp.ones_like(a), a), [base])
         number = literal(base)
         if number is not None and number > 0:
             return self._apply(lambda b: jnp.exp(b * np.log(number)), [exponent])

@@ -88,18 +88,52 @@ def simulate(
         If the model's file cannot be run.
     """
     loaded = model if isinstance(model, Model) else load_model(model)
-    _use_disk_cache()
-    inputs = replace(read_inputs(loaded, overrides, initial), seed=_seed(seed))
-    wanted = _wanted(loaded, outcomes)
-    grid = _grid(loaded, save_every, time_step, start, stop)
-    fine = _finer(loaded, grid) if wanted.derived else grid
-    runs = inputs.runs or 1
-    request = with_pipes(loaded, _request(loaded, wanted, inputs, method, fine), given(inputs, np.arange(runs), runs))
+    plan = plan_run(loaded, overrides, outcomes, save_every, method, time_step, start, stop, initial, seed)
     if warn:
         _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes)
-    saved, finite = run(build(loaded, request), inputs, progress)
-    result = _labelled(loaded, wanted, inputs, fine.times, saved, finite, request)
-    return result.isel(time=slice(None, None, grid.steps_per_save // fine.steps_per_save))
+    saved, finite = run(build(loaded, plan.request), plan.inputs, progress)
+    result = _labelled(loaded, plan.wanted, plan.inputs, plan.times, saved, finite, plan.request)
+    return result.isel(time=slice(None, None, plan.stride))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the arguments of `simulate` come down to; its other users are the modules that need gradients.
+
+    Attributes
+    ----------
+    times, stride
+        The times at which the program saves; one in `stride` of them was asked for.
+    """
+
+    wanted: Wanted
+    inputs: Inputs
+    request: Request
+    times: np.ndarray
+    stride: int
+
+
+def plan_run(
+    model: Model,
+    overrides: Overrides | None = None,
+    outcomes: Sequence[str] | None = None,
+    save_every: float | None = None,
+    method: str = "euler",
+    time_step: float | None = None,
+    start: float | None = None,
+    stop: float | None = None,
+    initial: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Plan:
+    """Check the arguments of `simulate` and bring them into the form of the engine; see there for what it raises."""
+    _use_disk_cache()
+    inputs = replace(read_inputs(model, overrides, initial), seed=_seed(seed))
+    wanted = _wanted(model, outcomes)
+    grid = _grid(model, save_every, time_step, start, stop)
+    fine = _finer(model, grid) if wanted.derived else grid
+    runs = inputs.runs or 1
+    request = with_pipes(model, _request(model, wanted, inputs, method, fine), given(inputs, np.arange(runs), runs))
+    return Plan(wanted, inputs, request, fine.times, grid.steps_per_save // fine.steps_per_save)
 
 
 def _seed(seed: int) -> int:
@@ -117,7 +151,7 @@ def _seed(seed: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """The outcomes asked for: labels in order, what they stand for, and the keys of all variables that they need."""
 
     labels: tuple[str, ...]
@@ -141,7 +175,7 @@ class _Grid:
         return self.start + np.arange(self.saves) * self.steps_per_save * self.time_step
 
 
-def _wanted(model: Model, outcomes: Iterable[str] | None) -> _Wanted:
+def _wanted(model: Model, outcomes: Iterable[str] | None) -> Wanted:
     """Resolve the names of outcomes.
 
     Raises
@@ -152,7 +186,7 @@ def _wanted(model: Model, outcomes: Iterable[str] | None) -> _Wanted:
     if outcomes is None:
         kinds = ("lookup", "control", "data")
         selections = {v.name: Selection(v, None) for v in model.variables.values() if v.kind not in kinds}
-        return _Wanted(tuple(selections), selections, {}, tuple(s.variable.key for s in selections.values()))
+        return Wanted(tuple(selections), selections, {}, tuple(s.variable.key for s in selections.values()))
     if isinstance(outcomes, str):
         outcomes = [outcomes]
     labels: dict[str, None] = {}
@@ -174,7 +208,7 @@ def _wanted(model: Model, outcomes: Iterable[str] | None) -> _Wanted:
     for outcome in derived.values():
         place = f"the expression of '{outcome.name}'"
         keys |= {model.resolve(name, place).variable.key: None for name, _ in sorted(outcome.expression.names, key=str)}
-    return _Wanted(tuple(labels), chosen, derived, tuple(keys))
+    return Wanted(tuple(labels), chosen, derived, tuple(keys))
 
 
 def _grid(
@@ -216,7 +250,7 @@ def _finer(model: Model, grid: _Grid) -> _Grid:
     return replace(grid, steps_per_save=steps, saves=(grid.saves - 1) * grid.steps_per_save // steps + 1)
 
 
-def _request(model: Model, wanted: _Wanted, inputs: Inputs, method: str, grid: _Grid) -> Request:
+def _request(model: Model, wanted: Wanted, inputs: Inputs, method: str, grid: _Grid) -> Request:
     """Return the request to build a program for."""
     if method not in ("euler", "rk4"):
         message = f"unknown method '{method}': expected 'euler' or 'rk4'."
@@ -259,7 +293,7 @@ def _warn(model: Model, names: Iterable[str], outcomes: Sequence[str] | None) ->
 
 def _labelled(
     model: Model,
-    wanted: _Wanted,
+    wanted: Wanted,
     inputs: Inputs,
     times: np.ndarray,
     saved: Mapping[str, np.ndarray],
@@ -274,9 +308,9 @@ def _labelled(
             variables[label] = _derived_variable(model, inputs, times, wanted.derived[label], whole)
         else:
             selection = wanted.selections[label]
-            variables[label] = _variable(inputs, times, _selected(selection, whole[selection.variable.key]), selection)
+            variables[label] = _variable(inputs, times, selected(selection, whole[selection.variable.key]), selection)
     used = {d for v in variables.values() for d in v.dims}
-    coords: dict[str, Any] = {"time": ("time", times, {"long_name": "time", "units": _time_unit(model)})}
+    coords: dict[str, Any] = {"time": ("time", times, {"long_name": "time", "units": time_unit(model)})}
     coords |= {d: np.array(model.ranges[d], dtype=object) for d in model.ranges if d in used}
     result = np.where(finite, 0, 1).astype(np.int8)
     if inputs.runs is not None:
@@ -294,7 +328,7 @@ def _labelled(
     return xr.Dataset(variables, coords, attrs)
 
 
-def _selected(selection: Selection, array: np.ndarray) -> np.ndarray:
+def selected(selection: Selection, array: Any) -> Any:  # noqa: ANN401 - NumPy's or JAX's
     """Return the array (time, dims, runs) of a selection: one element has no dimensions of its own."""
     if selection.indices is None:
         return array
@@ -333,7 +367,7 @@ def _derived_variable(
         label = f"{name}[{','.join(elements)}]" if elements else name
         selection = model.resolve(label, f"the expression of '{outcome.name}'")
         own = selection.variable.dims if selection.indices is None else ()
-        return Labelled(own, _selected(selection, whole[selection.variable.key]))
+        return Labelled(own, selected(selection, whole[selection.variable.key]))
 
     value = evaluate(outcome.expression, lookup, times)
     array = np.broadcast_to(np.asarray(value.values), (len(times), *np.shape(value.values)[1:]))
@@ -356,7 +390,7 @@ def _result_attrs() -> dict[str, Any]:
     }
 
 
-def _time_unit(model: Model) -> str:
+def time_unit(model: Model) -> str:
     """Return the model's unit of time: that of TIME STEP."""
     step = model.nodes.get("time_step")
     return step.unit if step is not None else ""

@@ -1,0 +1,272 @@
+"""Gradients: against closed forms, against central differences, forward against reverse, a batch against its runs."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+from jax import Array
+
+import trilemma
+from tests.engine.conftest import Loader
+from trilemma.engine import gradients
+from trilemma.engine.gradients import sensitivities, value_and_gradient
+from trilemma.engine.simulate import simulate
+from trilemma.errors import OverrideError, TrilemmaError, TrilemmaWarning, UnknownNameError
+from trilemma.translation.model import Model
+
+DECAY = "x = INTEG(-k*x, x0) ~ Litre ~|\nk = 0.5 ~ 1/Year ~|\nx0 = 8 ~ Litre ~|\nidle = 1 ~ Dmnl ~|"
+GROUPS = """
+seg: A, B, C ~~|
+sub: B, C ~~|
+rate[seg] = 0.1, 0.2, 0.3 ~ 1/Year ~|
+level[seg] = INTEG(rate[seg]*level[seg]*drive + spill*total, 10.0) ~ Dmnl ~|
+drive = 1 + 0*Time ~ Dmnl ~|
+spill = 0.01 ~ Dmnl ~|
+mixed[A] = 7 ~ Dmnl ~|
+mixed[sub] = Time*spill ~ Dmnl ~|
+total = SUM(level[seg!]) + SUM(mixed[seg!]) ~ Dmnl ~|
+largest = VMAX(level[seg!])^1.5 ~ Dmnl ~|
+"""
+
+
+def central(model: Model, parameter: str, outcomes: list[str], step: float, **more: object) -> xr.Dataset:
+    """Return derivatives by central differences of the fourth order."""
+    value = model.constants()[parameter]
+    points = value + step * np.array([-2.0, -1.0, 1.0, 2.0])
+    ds = simulate(model, {parameter: xr.DataArray(points, dims="run")}, outcomes=outcomes, **more)  # type: ignore[arg-type]
+    weights = xr.DataArray(np.array([1.0, -8.0, 8.0, -1.0]) / (12 * step), dims="run")
+    return (ds.drop_vars("result") * weights).sum("run", skipna=False)
+
+
+@pytest.mark.parametrize("method", ["euler", "rk4"])
+def test_decay_has_its_closed_form(load: Loader, method: Literal["euler", "rk4"]) -> None:
+    jac = sensitivities(load(DECAY), parameters=["k", "x0"], outcomes=["x", "k"], method=method)
+    n, h, k = np.arange(9), 0.5, 0.5
+    z = h * k
+    growth = 1 - z if method == "euler" else 1 - z + z**2 / 2 - z**3 / 6 + z**4 / 24
+    slope = -1.0 if method == "euler" else -1 + z - z**2 / 2 + z**3 / 6
+    expected = 8 * n * growth ** np.maximum(n - 1, 0) * h * slope
+    assert jac["x"].dims == ("parameter", "time")
+    np.testing.assert_allclose(jac["x"].sel(parameter="k"), expected, rtol=1e-13)
+    np.testing.assert_allclose(jac["x"].sel(parameter="x0"), growth**n, rtol=1e-13)
+    assert jac["k"].dims == ("parameter",)
+    assert jac["k"].to_numpy().tolist() == [1, 0]
+
+
+def test_halved_steps_bring_decay_to_minus_t_x(load: Loader) -> None:
+    jac = sensitivities(load(DECAY), parameters=["k"], outcomes=["x"], method="rk4", time_step=1 / 64, save_every=0.5)
+    t = jac["time"].to_numpy()
+    np.testing.assert_allclose(jac["x"].sel(parameter="k"), -t * 8 * np.exp(-t / 2), rtol=1e-8)
+
+
+def test_labels_units_and_dimensions(load: Loader) -> None:
+    model = load(GROUPS)
+    jac = sensitivities(model, parameters=["rate", "SPILL"], outcomes=["level", "total", "level[B]"])
+    assert jac["parameter"].to_numpy().tolist() == ["rate[A]", "rate[B]", "rate[C]", "SPILL"]
+    assert jac["level"].dims == ("parameter", "time", "seg")
+    assert jac["parameter_unit"].to_numpy().tolist() == ["1/Year"] * 3 + ["Dmnl"]
+    np.testing.assert_array_equal(jac["level"].sel(seg="B"), jac["level[B]"])
+    one = sensitivities(load(DECAY), parameters=["k"], outcomes=["x"])
+    assert one["x"].attrs["units"] == "(Litre) / (1/Year)"
+    assert sensitivities(load(DECAY), parameters=["idle"], outcomes=["x"], warn=False)["x"].attrs["units"] == "Litre"
+
+
+def test_all_parameters_with_effect_are_the_default(load: Loader) -> None:
+    jac = sensitivities(load(DECAY), outcomes=["x"])
+    assert jac["parameter"].to_numpy().tolist() == ["k", "x0"]
+
+
+@pytest.mark.parametrize("method", ["euler", "rk4"])
+def test_subscripted_model_against_central_differences(load: Loader, method: Literal["euler", "rk4"]) -> None:
+    model, outcomes = load(GROUPS), ["level", "total", "largest", "mixed"]
+    names = ["rate[A]", "rate[B]", "rate[C]", "spill", "mixed[A]"]
+    jac = sensitivities(model, parameters=names, outcomes=outcomes, method=method)
+    for name in names:
+        differences = central(model, name, outcomes, 3e-4, method=method)
+        for outcome in outcomes:
+            exact, rough = jac[outcome].sel(parameter=name), differences[outcome]
+            np.testing.assert_allclose(exact, rough, rtol=1e-9, atol=1e-9 * (1 + float(abs(rough).max())))
+
+
+def test_a_batch_has_the_derivatives_of_its_single_runs(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradients, "FORWARD_CHUNK", 4)  # chunks end inside a run
+    model = load(GROUPS)
+    spill = np.array([0.0, 0.01, 0.05])
+    runs = xr.Dataset({"spill": ("run", spill)}, {"run": [7, 8, 9]})
+    jac = sensitivities(model, runs, parameters=["rate", "spill"], outcomes=["level", "total"])
+    assert jac["level"].dims == ("run", "parameter", "time", "seg")
+    assert jac["run"].to_numpy().tolist() == [7, 8, 9]
+    for run, value in zip([7, 8, 9], spill, strict=True):
+        alone = sensitivities(model, {"spill": value}, parameters=["rate", "spill"], outcomes=["level", "total"])
+        for name in ("level", "total"):
+            np.testing.assert_allclose(jac[name].sel(run=run), alone[name], rtol=1e-13, atol=1e-13)
+
+
+def test_a_variable_that_is_held_at_a_number_is_a_parameter(load: Loader) -> None:
+    held = sensitivities(load(GROUPS), {"drive": 1.0}, parameters=["drive"], outcomes=["total"])
+    model = load(GROUPS.replace("1 + 0*Time", "1"))
+    constant = sensitivities(model, parameters=["drive"], outcomes=["total"])
+    np.testing.assert_allclose(held["total"], constant["total"], rtol=1e-14)
+
+
+def loss(outcomes: dict[str, Array]) -> Array:
+    return jnp.sum(jnp.log(outcomes["level"]) ** 2) + jnp.mean(outcomes["total"])
+
+
+def test_reverse_equals_forward(load: Loader) -> None:
+    model, outcomes = load(GROUPS, saveper=1), ["level", "total"]
+    names = ["rate", "spill", "mixed[A]"]
+    function = value_and_gradient(model, loss, names, outcomes=outcomes)
+    assert function.parameters == ("rate[A]", "rate[B]", "rate[C]", "spill", "mixed[A]")
+    value, gradient = function(function.central)
+    ds, jac = simulate(model, outcomes=outcomes), sensitivities(model, parameters=names, outcomes=outcomes)
+    level = ds["level"]
+    expected = (2 * np.log(level) / level * jac["level"]).sum(("time", "seg")) + jac["total"].mean("time")
+    assert value == pytest.approx(float((np.log(level) ** 2).sum() + ds["total"].mean()), rel=1e-14)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-12)
+    np.testing.assert_allclose(jax.grad(function.loss_of)(jnp.asarray(function.central)), gradient, rtol=1e-13)
+
+
+def test_reverse_in_a_batch_equals_its_single_runs(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradients, "REVERSE_CHUNK", 2)
+    function = value_and_gradient(load(GROUPS), loss, ["rate", "spill"], outcomes=["level", "total"])
+    points = function.central * np.random.default_rng(0).uniform(0.8, 1.2, (5, 4))
+    values, gradient = function(points)
+    assert (values.shape, gradient.shape) == ((5,), (5, 4))
+    for point, value, slope in zip(points, values, gradient, strict=True):
+        alone = function(point)
+        assert alone[0] == pytest.approx(value, rel=1e-14)
+        np.testing.assert_allclose(alone[1], slope, rtol=1e-12)
+
+
+def test_reverse_over_the_runs_of_overrides(load: Loader) -> None:
+    model = load(GROUPS)
+    runs = {"spill": xr.DataArray([0.0, 0.02], dims="run")}
+    function = value_and_gradient(model, loss, ["rate[A]"], outcomes=["level", "total"], overrides=runs)
+    values, gradient = function([0.1])
+    assert (values.shape, gradient.shape, function.central.shape) == ((2,), (2, 1), (2, 1))
+    for spill, value, slope in zip([0.0, 0.02], values, gradient, strict=True):
+        one = value_and_gradient(model, loss, ["rate[A]"], outcomes=["level", "total"], overrides={"spill": spill})
+        np.testing.assert_allclose(one([0.1])[0], value, rtol=1e-14)
+        np.testing.assert_allclose(one([0.1])[1], slope, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "ZIDZ(a, zero*a)",
+        "XIDZ(a, zero*a, 9)",
+        "(zero*a)^2",
+        "(zero*a)^1.5",
+        "(zero*a)^p",
+        "a^p",
+        "(-a)^2",
+        "IF THEN ELSE(zero > 0, a/zero, a)",
+        "IF THEN ELSE(zero > 0, LN(zero*a), a)",
+        "IF THEN ELSE(zero > 0, p*(a/zero), a)",
+        "IF THEN ELSE(zero = 0, a, p*EXP(1/zero))",
+        "IF THEN ELSE(a < 0, SQRT(zero*a), a*p)",
+        "SQRT(zero*a)*p",
+        "MAX(a, zero) + MIN(a, zero) + ABS(a)",
+        "WITH LOOKUP(a, ([(0,0)-(4,9)],(1,2),(1.5,4),(3,1)))",
+        "QUANTUM(a, zero)",
+        "MODULO(a, 0.7) + INTEGER(a)",
+        "SMOOTH3I(a, a, 2*a)",
+        "DELAY1(a*Time, a)",
+        "STEP(a, 1) + RAMP(a, 1, 3)",
+    ],
+)
+def test_gradients_are_finite_at_guarded_points(load: Loader, expression: str) -> None:
+    model = load(f"x = {expression} ~~|\nzero = 0 ~~|\na = 1.2 ~~|\np = 1.5 ~~|\ny = x + 0*p*a*zero~~|")
+    ds = simulate(model, outcomes=["y"])
+    assert np.isfinite(ds["y"]).all()
+    jac = sensitivities(model, parameters=["a", "p"], outcomes=["y"])
+    assert np.isfinite(jac["y"]).all()
+    function = value_and_gradient(model, lambda o: jnp.sum(o["y"] ** 2), ["a", "p"], outcomes=["y"])
+    _, gradient = function(function.central)
+    expected = (2 * np.broadcast_to(ds["y"], jac["y"].shape) * jac["y"]).sum("time")
+    np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-12)
+
+
+PARAMETERS = """viability[EUV], proxy build rate, risk slope, init CN devs[USclosed], kappa funding, RD intensity,
+init AI investment[US], compute life, yield base, litho rate, research productivity, lambda, distill max,
+build delay[US], init power[CN], reaction coefficient""".replace("\n", " ").split(", ")
+SCALES = (3e-3, 3e-4, 1e-4, 1e-5, 1e-6)
+
+
+@pytest.mark.slow
+def test_the_shipped_model_against_central_differences() -> None:
+    """Compare 16 parameters x 24 outcomes x 69 times at the best of some steps, to 1e-6 of the largest derivative.
+
+    A small step loses digits, a large one meets corners; derivatives below 1e-5 of outcome / parameter are noise.
+    """
+    model = trilemma.load_model("export_controls")
+    outcomes = [name for name in trilemma.load_forecast("policy_comparison").outcomes if name not in model.derived][:24]
+    jac = sensitivities(model, parameters=PARAMETERS, outcomes=outcomes)
+    values = model.constants()
+    base = np.array([values[name] for name in PARAMETERS])
+    errors = np.full((len(SCALES), len(outcomes), len(PARAMETERS)), np.inf)
+    for row, scale in enumerate(SCALES):
+        points = np.repeat(base[:, None], 4 * len(base), axis=1)  # four runs for each parameter
+        for i, value in enumerate(base):
+            points[i, 4 * i : 4 * i + 4] += scale * value * np.array([-2, -1, 1, 2])
+        runs = xr.Dataset({name: ("run", values) for name, values in zip(PARAMETERS, points, strict=True)})
+        ds = simulate(model, runs, outcomes=outcomes)
+        for column, name in enumerate(outcomes):
+            a, b, c, d = np.moveaxis(ds[name].to_numpy().reshape(len(base), 4, -1), 1, 0)
+            rough = (a - 8 * b + 8 * c - d) / (12 * scale * base[:, None])
+            exact = jac[name].to_numpy().reshape(len(base), -1)
+            floor = 1e-5 * np.abs(a).max() / np.abs(base)
+            errors[row, column] = np.abs(rough - exact).max(axis=1) / np.maximum(np.abs(exact).max(axis=1), floor)
+    assert errors.min(axis=0).max() <= 1e-6
+
+
+def test_the_derivative_of_what_is_undefined_is_undefined() -> None:
+    jac = sensitivities("export_controls", parameters=["litho rate"], outcomes=["exact lag"])["exact lag"]
+    lag = simulate("export_controls", outcomes=["exact lag"])["exact lag"]
+    np.testing.assert_array_equal(np.isnan(jac.sel(parameter="litho rate")), np.isnan(lag))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "text"),
+    [
+        (["kk"], UnknownNameError, "unknown variable 'kk' in the parameters"),
+        (["x"], OverrideError, "'x' cannot be a parameter: it follows from an equation .line 2.; it depends on"),
+        (["TIME STEP"], OverrideError, "it sets the clock"),
+        ([], OverrideError, "no parameter was named"),
+    ],
+)
+def test_mistakes_are_answered(load: Loader, parameters: list[str], error: type[TrilemmaError], text: str) -> None:
+    with pytest.raises(error, match=text):
+        sensitivities(load(DECAY), parameters=parameters, outcomes=["x"])
+
+
+def test_a_parameter_that_is_a_series_is_refused(load: Loader) -> None:
+    series = xr.DataArray([0.5, 0.6], dims="time", coords={"time": [0.0, 1.0]})
+    with pytest.raises(OverrideError, match="overridden by a series"):
+        sensitivities(load(DECAY), {"k": series}, parameters=["k"], outcomes=["x"])
+
+
+def test_a_parameter_without_effect_is_warned_of(load: Loader) -> None:
+    with pytest.warns(TrilemmaWarning, match="the parameter 'idle' has no effect"):
+        jac = sensitivities(load(DECAY), parameters=["idle"], outcomes=["x"])
+    assert (jac["x"] == 0).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sensitivities(load(DECAY), parameters=["idle"], outcomes=["x"], warn=False)
+
+
+def test_theta_of_a_wrong_shape_is_refused(load: Loader) -> None:
+    function = value_and_gradient(load(DECAY), lambda o: jnp.sum(o["x"]), ["k"], outcomes=["x"])
+    with pytest.raises(OverrideError, match="expected .* 1 parameters"):
+        function([1.0, 2.0])
+
+
+def test_it_is_public() -> None:
+    assert trilemma.sensitivities is sensitivities

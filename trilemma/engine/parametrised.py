@@ -1,0 +1,214 @@
+"""A model as a function of some of its constants: the pure function that gradients, calibration and interop stand on.
+
+A parameter is a constant, or a variable that the overrides hold at a number; a whole subscripted one stands for its
+elements. The function takes theta, shape (parameters, runs), and gives the outcomes as arrays (time, dims, runs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, Literal, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from trilemma.engine.inputs import Inputs, Overrides, Replacement
+from trilemma.engine.loop import Given, Series, simulation
+from trilemma.engine.simulate import Plan, plan_run, selected
+from trilemma.errors import OverrideError, list_names
+from trilemma.translation import ir
+from trilemma.translation.expressions import evaluate
+from trilemma.translation.labelled import Labelled
+from trilemma.translation.model import Model, Selection
+from trilemma.translation.ordering import upstream
+
+
+class Slot(NamedTuple):
+    """Where a parameter stands: its label, its variable, its element, and whether an override holds it."""
+
+    label: str
+    key: str
+    element: tuple[int, ...]
+    held: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Parametrised:
+    """A model, the outcomes wanted of it, and the parameters that may move.
+
+    `central` holds the parameters' values as the file and the overrides give them, shape (parameters, runs or 1).
+    """
+
+    model: Model
+    plan: Plan
+    slots: tuple[Slot, ...]
+    central: np.ndarray
+
+    @property
+    def times(self) -> np.ndarray:
+        """The times of the outcomes."""
+        return self.plan.times[:: self.plan.stride]
+
+
+def parametrise(
+    model: Model,
+    parameters: Sequence[str] | None,
+    outcomes: Sequence[str] | None,
+    overrides: Overrides | None = None,
+    *,
+    save_every: float | None = None,
+    method: str = "euler",
+    time_step: float | None = None,
+    start: float | None = None,
+    stop: float | None = None,
+    initial: Mapping[str, Any] | None = None,
+    checkpoint: Literal["none", "step", "save"] = "none",
+) -> Parametrised:
+    """Resolve names of parameters and outcomes; without parameters, all constants that an outcome depends on.
+
+    Raises
+    ------
+    UnknownNameError, OverrideError
+        If a name does not exist, or a parameter is no constant.
+    """
+    plan = plan_run(model, overrides, outcomes, save_every, method, time_step, start, stop, initial)
+    plan = replace(plan, request=replace(plan.request, checkpoint=checkpoint))
+    if parameters is None:
+        reached = upstream(model, plan.wanted.keys)
+        parameters = [name for name in model.constants() if model.resolve(name).variable.key in reached]
+    slots: dict[tuple[str, tuple[int, ...]], Slot] = {}
+    for name in [parameters] if isinstance(parameters, str) else parameters:
+        for slot in _slots(model, plan.inputs, str(name)):
+            slots.setdefault((slot.key, slot.element), slot)
+    if not slots:
+        message = "no parameter was named: give the names of at least one constant."
+        raise OverrideError(message)
+    found = tuple(slots.values())
+    return Parametrised(model, plan, found, _central(plan.inputs, found))
+
+
+def _slots(model: Model, inputs: Inputs, name: str) -> list[Slot]:
+    """Return the scalar elements that a parameter's name stands for.
+
+    Raises
+    ------
+    OverrideError
+        If one is not a number of its own.
+    """
+    selection = model.resolve(name, "the parameters")
+    variable = selection.variable
+    one = selection.indices is not None or not variable.dims
+    indices = [selection.indices or ()] if one else list(product(*map(range, variable.shape)))
+    replaced, literal = inputs.replaced.get(variable.key), model.literals.get(variable.key)
+    slots: list[Slot] = []
+    for index in indices:
+        if not one and model.owners[variable.key][index] < 0:
+            continue  # this element does not exist
+        label = name.strip() if one else Selection(variable, index).label
+        held = replaced is not None and bool(replaced.mask[index])
+        if held and replaced is not None and replaced.knots is not None:
+            message = f"the parameter '{label}' is overridden by a series over time: it is no number to move."
+            raise OverrideError(message)
+        if not held and (literal is None or np.isnan(literal[index])):
+            raise _no_constant(model, variable, label)
+        slots.append(Slot(label, variable.key, index, held))
+    return slots
+
+
+def _no_constant(model: Model, variable: ir.Variable, label: str) -> OverrideError:
+    """Return the error for a parameter that follows from an equation or from the clock."""
+    if variable.kind == "control":
+        return OverrideError(f"'{label}' cannot be a parameter: it sets the clock of the simulation.")
+    reached = upstream(model, [variable.key]) - {variable.key}
+    near = [v.name for key, v in model.nodes.items() if key in reached and key in model.literals][:5]
+    hint = f"it depends on {list_names(near, 'and')}; name such a constant" if near else "name a constant"
+    lines = [str(component.line) for component in variable.components if component.line]
+    place = f" (line {lines[0]})" if lines else ""
+    return OverrideError(
+        f"'{label}' cannot be a parameter: it follows from an equation{place}; {hint}, or hold it by an override."
+    )
+
+
+def _central(inputs: Inputs, slots: Sequence[Slot]) -> np.ndarray:
+    """Return the values that the parameters have already, shape (parameters, runs or 1)."""
+    values = [(inputs.replaced[s.key].values if s.held else inputs.constants[s.key])[s.element] for s in slots]
+    return np.stack(np.broadcast_arrays(*values)).astype(float)
+
+
+def given_arrays(inputs: Inputs, where: np.ndarray | Array | None = None) -> Given:
+    """Return the inputs of some of the runs, or of all, as a program takes them; `where` may be traced."""
+
+    def part(array: np.ndarray) -> Any:  # noqa: ANN401 - NumPy's, which a compiled function takes fastest, or JAX's
+        if where is None or array.shape[-1] == 1:
+            return array
+        return array[..., where] if isinstance(where, np.ndarray) else jnp.asarray(array)[..., where]
+
+    def entry(value: Replacement) -> Any:  # noqa: ANN401
+        knots: Any = value.knots
+        return part(value.values) if knots is None else Series(knots, part(value.values))
+
+    return Given(
+        constants={key: part(value) for key, value in inputs.constants.items()},
+        replaced={key: entry(value) for key, value in inputs.replaced.items()},
+        initial={key: part(value.values) for key, value in inputs.initial.items()},
+    )
+
+
+def moved(given: Given, slots: Sequence[Slot], theta: Array) -> Given:
+    """Return the inputs with the parameters at theta, shape (parameters, runs)."""
+    constants, replaced = dict(given.constants), dict(given.replaced)
+    by_key: dict[tuple[str, bool], list[int]] = {}
+    for row, slot in enumerate(slots):
+        by_key.setdefault((slot.key, slot.held), []).append(row)
+    for (key, held), rows in by_key.items():
+        holder: dict[str, Any] = replaced if held else constants
+        old = jnp.asarray(holder[key])
+        runs = max(old.shape[-1], theta.shape[-1])
+        if old.ndim == 1:
+            holder[key] = jnp.broadcast_to(theta[rows[0]], (runs,))
+        else:
+            index = tuple(np.array(axis) for axis in zip(*(slots[row].element for row in rows), strict=True))
+            holder[key] = jnp.broadcast_to(old, (*old.shape[:-1], runs)).at[index].set(theta[np.array(rows)])
+    return given._replace(constants=constants, replaced=replaced)
+
+
+def outcomes_at(problem: Parametrised, given: Given, theta: Array) -> tuple[dict[str, Labelled], Array]:
+    """Return the outcomes, each (time or 1, dims, runs or 1), and by run whether all stocks stay finite. Pure."""
+    model, plan = problem.model, problem.plan
+    given = moved(given, problem.slots, theta)
+    saved, finite = simulation(model, plan.request)(given)
+    whole = {key: saved[key] if key in saved else given.constants[key][None] for key in plan.wanted.keys}
+
+    def named(selection: Selection) -> Labelled:
+        own = selection.variable.dims if selection.indices is None else ()
+        return Labelled(own, selected(selection, whole[selection.variable.key]))
+
+    found = {label: named(selection) for label, selection in plan.wanted.selections.items()}
+    for name, outcome in plan.wanted.derived.items():
+        place = f"the expression of '{name}'"
+
+        def lookup(name: str, elements: tuple[str, ...], place: str = place) -> Labelled:
+            return named(model.resolve(f"{name}[{','.join(elements)}]" if elements else name, place))
+
+        found[name] = evaluate(outcome.expression, lookup, plan.times)
+    thinned = {label: Labelled(found[label].dims, found[label].values[:: plan.stride]) for label in plan.wanted.labels}
+    return thinned, finite
+
+
+def outcome_dims(problem: Parametrised) -> dict[str, tuple[str, ...]]:
+    """Return the dimensions of its own of each outcome; those of a derived one follow from its expression."""
+    model, plan = problem.model, problem.plan
+
+    def blank(selection: Selection) -> Labelled:
+        own, shape = (selection.variable.dims, selection.variable.shape) if selection.indices is None else ((), ())
+        return Labelled(own, np.ones((len(plan.times), *shape, 1)))
+
+    def lookup(name: str, elements: tuple[str, ...]) -> Labelled:
+        return blank(model.resolve(f"{name}[{','.join(elements)}]" if elements else name))
+
+    dims = {label: blank(selection).dims for label, selection in plan.wanted.selections.items()}
+    derived = plan.wanted.derived.items()
+    return dims | {name: evaluate(outcome.expression, lookup, plan.times).dims for name, outcome in derived}
