@@ -36,6 +36,15 @@ ELEMENT_WISE = (
         {"a": _is_in((1, 1.5), (3, 9)), "b": _is_in((0, 1), (1.5, 2.5)), "c": _is_in((2, 9))},
     ),
     Case(
+        ":NA: is missing, and can be asked for",
+        ":NA:",
+        "x = IF THEN ELSE(Time < 2, :NA:, Time) ~~|\ny = IF THEN ELSE(x = :NA:, -1, x) ~~|\n"
+        "z = IF THEN ELSE(x <> :NA:, 1, 0) ~~|",
+        {"x": lambda t: np.where(t < 2, np.nan, t), "y": lambda t: np.where(t < 2, -1, t), "z": _is_in((2, 9))},
+        against_pysd=False,
+        why_not="finds no value equal to :NA:; Vensim's help: :NA: is a value that can be tested for",
+    ),
+    Case(
         "MIN and MAX of two",
         "MIN, MAX",
         "x = MIN(Time, 2) ~~|\ny = MAX(Time, 2) ~~|",
@@ -368,6 +377,8 @@ XMILE = tuple(
         ("IF THEN ELSE", "chosen", [2 - v for v in _is_in((1.5, 3.5))]),
         ("MAX, MIN", "largest of two", lambda t: np.maximum(t, 2)),
         ("MAX, MIN", "smallest of two", lambda t: np.minimum(t, 2)),
+        ("MAX, MIN", "largest of all", 3.0),
+        ("MAX, MIN", "smallest of all", 1.0),
         ("SUM", "total", 6.0),
     )
 )

@@ -127,13 +127,13 @@ class Reader:
 
     def last_range(self, key: str) -> str | None:
         """Return the last range of a variable, or None if it has none."""
-        dims = self.dims(key) if key in self.elements else ()
+        dims = self.dims(key)
         return dims[-1] if dims else None
 
     def dims(self, key: str) -> Labels:
-        """Return the ranges of a variable."""
-        element = self.elements[key]
-        return self._dims(element.name, self._subscripts(element), [])
+        """Return the ranges of a variable; none if there is no such variable."""
+        element = self.elements.get(key)
+        return () if element is None else self._dims(element.name, self._subscripts(element), [])
 
     def _subscripts(self, element: am.AbstractElement) -> list[Labels]:
         """Return the subscripts of each definition of a variable, spelled as in the definitions of the ranges."""
