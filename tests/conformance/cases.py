@@ -18,7 +18,7 @@ from trilemma.translation.model import Model
 
 MODELS = Path(__file__).parent / "models"
 
-Expected = float | Sequence[float] | Callable[[np.ndarray], np.ndarray]
+Expected = float | Sequence[float] | np.ndarray | Callable[[np.ndarray], np.ndarray]
 """A number for all saved times, a value for each, or a function of the saved times."""
 
 
