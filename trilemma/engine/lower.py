@@ -163,7 +163,7 @@ def _block(
         return jnp.full((*(len(s) for s in selected), 1), jnp.nan)
     variable = model.nodes[key]
     component = variable.components[index]
-    covered = ir.positions(variable, component.subscripts, model.lower_ranges)
+    covered = model.covered[key][index]
     is_range = [s.lower() in model.lower_ranges for s in component.subscripts]
     array = values[Node(key, index)]
     shape = iter(array.shape[:-1])

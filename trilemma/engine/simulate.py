@@ -230,7 +230,7 @@ def _grid(
     step = model.time_step if time_step is None else float(time_step)
     begin = model.initial_time if start is None else float(start)
     end = model.final_time if stop is None else float(stop)
-    every = model.saveper if save_every is None else float(save_every)
+    every = float(save_every) if save_every is not None else model.saveper if time_step is not None else _saveper(model)
     if not step > 0:
         message = f"time_step is {step:g}: it must be above 0."
         raise OverrideError(message)
@@ -243,6 +243,26 @@ def _grid(
         raise OverrideError(message)
     saves = int((end - begin) / every * (1 + 1e-12) + 1e-9) + 1
     return _Grid(begin, step, steps, saves)
+
+
+def _saveper(model: Model) -> float:
+    """Return the interval of saves: SAVEPER, or the multiple of it that is a whole number of steps, as Vensim saves.
+
+    Raises
+    ------
+    OverrideError
+        If no multiple within the simulation is.
+    """
+    step, every = model.time_step, model.saveper
+    for multiple in range(1, max(1, int((model.final_time - model.initial_time) / every)) + 1):
+        steps = round(multiple * every / step)
+        if steps > 0 and abs(steps * step - multiple * every) <= 1e-6 * step:
+            return steps * step
+    message = (
+        f"the SAVEPER of '{model.name}' is {every:g}, and no multiple of it is a whole number of steps of {step:g}: "
+        "give save_every as a multiple of the step."
+    )
+    raise OverrideError(message)
 
 
 def _finer(model: Model, grid: _Grid) -> _Grid:

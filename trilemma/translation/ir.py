@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import product
 from typing import Literal, TypeAlias, TypeGuard
 
@@ -183,6 +184,11 @@ class Variable:
         """The number of elements along each dimension."""
         return tuple(len(labels) for labels in self.elements)
 
+    @cached_property
+    def places(self) -> tuple[dict[str, int], ...]:
+        """Per dimension, the position of each element by its lower-case label."""
+        return tuple({label.lower(): i for i, label in enumerate(labels)} for labels in self.elements)
+
 
 def children(node: Expression) -> Iterator[Expression]:
     """Yield the direct sub-expressions of a node."""
@@ -268,8 +274,7 @@ def positions(
         With the first element that the variable does not have.
     """
     selected: list[tuple[int, ...]] = []
-    for subscript, labels in zip(subscripts, variable.elements, strict=True):
-        where = {label.lower(): i for i, label in enumerate(labels)}
+    for subscript, where in zip(subscripts, variable.places, strict=True):
         name = range_of(subscript)
         wanted = ranges.get(name.lower(), (name,))
         missing = [label for label in wanted if label.lower() not in where]

@@ -102,6 +102,14 @@ class Model:
         return {key: ir.coverage(variable, self.lower_ranges) for key, variable in self.nodes.items()}
 
     @cached_property
+    def covered(self) -> dict[str, tuple[tuple[tuple[int, ...], ...], ...]]:
+        """The positions, per dimension, that each definition of each variable covers, by key."""
+        return {
+            key: tuple(ir.positions(variable, c.subscripts, self.lower_ranges) for c in variable.components)
+            for key, variable in self.nodes.items()
+        }
+
+    @cached_property
     def references(self) -> dict[str, frozenset[str]]:
         """The keys that the equations of each variable refer to, initial values included."""
         return {
@@ -298,11 +306,12 @@ def _check_subscripts(
             f"{place}: '{target.name}' has {len(target.dims)} subscript(s) and is used with {len(node.subscripts)}."
         )
         raise ModelFileError(message)
-    for subscript, dim, labels in zip(node.subscripts, target.dims, target.elements, strict=True):
+    for subscript, dim, labels, places in zip(
+        node.subscripts, target.dims, target.elements, target.places, strict=True
+    ):
         name = ir.range_of(subscript)
-        own = {e.lower() for e in labels}
         for element in ranges.get(name.lower(), (name,)):
-            if element.lower() not in own:
+            if element.lower() not in places:
                 raise unknown_name(f"element of '{dim}'", element, labels, place)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from trilemma.errors import ModelFileError
@@ -13,8 +14,14 @@ from trilemma.translation.ir import normalise
 SKETCH_MARK = "\\\\\\---///"
 END_OF_SKETCH = "///---\\\\\\"
 _NOT_IN_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
-_HEAD = re.compile(r"(?:\s|\{[^}]*\}|:END OF MACRO:|:MACRO:[^)]*\))*", re.IGNORECASE)
-_DEFINITION = re.compile(r'(?:"(?:\\"|[^"])*"|[^|"])*\|?')
+_HEAD = re.compile(r"(?>\s+|\{[^}]*\}|\|)*+")
+_TEXT = r'(?>"(?>\\"|[^"])*+"|[^~|])*+'  # what stands in quotes may hold any sign
+_ENTRY = re.compile(
+    rf"(?P<equation>{_TEXT})~(?P<units>{_TEXT})(?:~(?P<documentation>[^~|]*+)(?:~{_TEXT})?)?\|", re.DOTALL
+)
+_MACRO = re.compile(
+    r":MACRO:\s*(?P<name>[^(]*)\((?P<parameters>[^)]*)\)(?P<body>.*?):END OF MACRO:", re.DOTALL | re.IGNORECASE
+)
 
 
 def read_text(path: Path) -> str:
@@ -33,11 +40,6 @@ def read_text(path: Path) -> str:
     return data.decode(_encoding(data)).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def text_encoding(path: Path) -> str:
-    """Return the encoding of a model file: UTF-8 or UTF-16 where its bytes are that, else Windows' Western one."""
-    return _encoding(path.read_bytes())
-
-
 def _encoding(data: bytes) -> str:
     """Return the encoding of some bytes; the one that is named in a file's first line is often wrong."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -54,34 +56,86 @@ def clean(equation: str) -> str:
     return re.sub(r"[\n\t\s]+", " ", re.sub(r"\\\n\t", " ", equation)).strip()
 
 
-def definition_lines(path: Path, text: str) -> dict[str, list[int]]:
-    """Return the lines of the definitions of a .mdl by their cleaned equation.
+@dataclass(frozen=True)
+class Definition:
+    """One definition of a .mdl, on one line of text each, and the line of the file that it begins on."""
+
+    line: int
+    equation: str
+    units: str
+    documentation: str
+
+
+@dataclass(frozen=True)
+class MacroText:
+    """A macro of a .mdl: its name, its parameters, further results, and its definitions."""
+
+    name: str
+    parameters: tuple[str, ...]
+    results: tuple[str, ...]
+    definitions: tuple[Definition, ...]
+
+
+def split_vensim(path: Path, text: str) -> tuple[list[Definition], list[MacroText]]:
+    """Split the text of a .mdl into definitions and macros; headings of groups are left out.
 
     Raises
     ------
     ModelFileError
-        If a definition is not closed by "|".
+        If it does not consist of definitions, or one is not closed by "|".
     """
-    found: dict[str, list[int]] = {}
-    for line, chunk in _chunks(text.split(SKETCH_MARK, 1)[0]):
-        equation = clean(chunk.split("~")[0])
-        if not chunk.endswith("|") and "~" in chunk:
-            message = f"'{path}', line {line}: the definition '{equation[:60]}' is not closed: it must end with '|'."
-            raise ModelFileError(message)
-        found.setdefault(equation, []).append(line)
-    return found
+    body = text.split(SKETCH_MARK, 1)[0]
+    macros: list[MacroText] = []
+    for match in _MACRO.finditer(body):
+        line = 1 + body.count("\n", 0, match.start("body"))
+        listed, _, results = match["parameters"].partition(":")
+        macros.append(
+            MacroText(
+                clean(match["name"]).lower().replace(" ", "_"),
+                _names(listed),
+                _names(results),
+                tuple(_definitions(path, match["body"], line)),
+            )
+        )
+    main = list(_definitions(path, _MACRO.sub(lambda m: "\n" * m[0].count("\n"), body), 1))
+    if not main:
+        message = (
+            f"'{path}' is not a Vensim model that can be parsed: every definition must read "
+            "'name = equation ~ unit ~ comment |'; open it in Vensim, or check the file's first and last lines."
+        )
+        raise ModelFileError(message)
+    return main, macros
 
 
-def _chunks(body: str) -> Iterator[tuple[int, str]]:
-    """Yield the definitions of a .mdl with the line that each begins on."""
-    line = 1
-    for match in _DEFINITION.finditer(body):
-        chunk = match.group()
-        head = _HEAD.match(chunk)
-        blank = head.group() if head else ""
-        if chunk[len(blank) :].strip(" |"):
-            yield line + blank.count("\n"), chunk[len(blank) :]
-        line += chunk.count("\n")
+def _names(text: str) -> tuple[str, ...]:
+    """Return the names in a list with commas."""
+    return tuple(clean(name) for name in text.split(",") if name.strip())
+
+
+def _definitions(path: Path, body: str, line: int) -> Iterator[Definition]:
+    """Yield the definitions of a part of a .mdl that begins on a line of the file."""
+    position = 0
+    while True:
+        head = _HEAD.match(body, position)
+        start = head.end() if head else position
+        line += body.count("\n", position, start)
+        match = _ENTRY.match(body, start)
+        if match is None:
+            break
+        if match["documentation"] is not None:
+            yield Definition(line, *(clean(match[part]) for part in ("equation", "units", "documentation")))
+        line += match[0].count("\n")
+        position = match.end()
+    rest = clean(body[start:])
+    if "~" in rest:
+        shown = clean(rest.split("~", 1)[0])[:60]
+        message = f"'{path}', line {line}: the definition '{shown}' is not closed: it must end with '|'."
+        raise ModelFileError(message)
+    if rest:
+        message = (
+            f"'{path}', line {line}: '{rest[:60]}' is no definition: it must read 'name = equation ~ unit ~ comment |'."
+        )
+        raise ModelFileError(message)
 
 
 def sketch_views(text: str) -> dict[str, str]:

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from parsimonious.exceptions import ParseError, VisitationError
 from pysd.translators.structures import abstract_model as am
 from pysd.translators.vensim import vensim_element
-from pysd.translators.vensim.vensim_file import VensimFile
+from pysd.translators.vensim.vensim_section import Section as VensimSection
 from pysd.translators.xmile import xmile_element
 from pysd.translators.xmile.xmile_file import XmileFile
 
 from trilemma.errors import ModelFileError
 from trilemma.translation import ir
 from trilemma.translation.source_text import (
-    definition_lines,
+    Definition,
     file_aliases,
     read_text,
     sketch_views,
-    text_encoding,
+    split_vensim,
     xmile_lines,
 )
 
@@ -116,40 +116,38 @@ def read_sections(path: Path) -> Sections:
 
 
 def _read_vensim(path: Path) -> Sections:
-    """Parse a .mdl."""
+    """Parse a .mdl.
+
+    PySD's own grammar of whole files makes a node of every letter of a comment; files are split here instead.
+    """
     text = read_text(path)
-    lines = definition_lines(path, text)
-    file: Any = VensimFile(path, encoding=text_encoding(path))
-    try:
-        file.parse(parse_all=False)
-        for section in file.sections:
-            section.parse(parse_all=False)
-    except (ParseError, VisitationError, AttributeError) as error:
-        message = (
-            f"'{path}' is not a Vensim model that can be parsed: every definition must read "
-            "'name = equation ~ unit ~ comment |'; open it in Vensim, or check the file's first and last lines."
+    definitions, macros = split_vensim(path, text)
+    main = _vensim_section(path, VensimSection("__main__", Path(), "main", [], [], "", False, None), definitions)
+    parsed = [
+        _vensim_section(
+            path,
+            VensimSection(m.name, Path(), "macro", list(m.parameters), list(m.results), "", False, None),
+            m.definitions,
         )
-        raise ModelFileError(message) from error
-    main, *macros = (_vensim_section(path, section, lines) for section in file.sections)
-    return Sections(main, macros, sketch_views(text), file_aliases(text))
+        for m in macros
+    ]
+    return Sections(main, parsed, sketch_views(text), file_aliases(text))
 
 
-def _vensim_section(path: Path, section: Any, lines: Mapping[str, list[int]]) -> Section:  # noqa: ANN401
+def _vensim_section(path: Path, section: Any, definitions: Sequence[Definition]) -> Section:  # noqa: ANN401
     """Parse the definitions of a section."""
     mappings: dict[str, Mappings] = {}
     located: dict[str, list[int]] = {}
     parsed: list[Any] = []
-    for element in section.elements:
-        where = lines.get(element.equation, [0])[0]
-        definition, *mapping = _MAPPING.split(element.equation, maxsplit=1) if _is_range(element.equation) else [""]
-        if mapping:
-            element.equation = definition.strip()
-        component = _parse_definition(path, element, where)
+    for definition in definitions:
+        equation, *mapping = (
+            _MAPPING.split(definition.equation, maxsplit=1) if _is_range(definition.equation) else [definition.equation]
+        )
+        component = _parse_definition(path, replace(definition, equation=equation.strip()))
         parsed.append(component)
         if mapping:
             mappings[component.name] = _mappings(mapping[0])
-        if where:
-            located.setdefault(ir.normalise(component.name), []).append(where)
+        located.setdefault(ir.normalise(component.name), []).append(definition.line)
     section.subscripts = [p for p in parsed if isinstance(p, vensim_element.SubscriptRange)]
     section.components = [p for p in parsed if isinstance(p, vensim_element.Component)]
     section.constraints = []
@@ -174,19 +172,28 @@ def _mappings(text: str) -> Mappings:
     return found
 
 
-def _parse_definition(path: Path, element: vensim_element.Element, line: int) -> Any:  # noqa: ANN401
+def _parse_definition(path: Path, definition: Definition) -> Any:  # noqa: ANN401
     """Parse one definition; an error names its line."""
     try:
-        component = element.parse()
+        component = _element(definition).parse()
         if isinstance(component, vensim_element.Component):
             component.parse()
     except _PARSE_ERRORS as error:
-        shown = element.equation if len(element.equation) <= 100 else element.equation[:97] + "..."
+        shown = definition.equation if len(definition.equation) <= 100 else definition.equation[:97] + "..."
         message = (
-            f"'{path}', line {line}: cannot parse '{shown}': check operators, brackets and the function's arguments."
+            f"'{path}', line {definition.line}: cannot parse '{shown}': "
+            "check operators, brackets and the function's arguments."
         )
         raise ModelFileError(message) from error
     return component
+
+
+def _element(definition: Definition) -> vensim_element.Element:
+    """Return PySD's element of a definition; limits that are no numbers stay in the unit."""
+    try:
+        return vensim_element.Element(definition.equation, definition.units, definition.documentation)
+    except ValueError:
+        return vensim_element.Element(definition.equation, definition.units + " ", definition.documentation)
 
 
 def _read_xmile(path: Path) -> Sections:
