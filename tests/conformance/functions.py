@@ -368,6 +368,8 @@ XMILE = tuple(
         ("IF THEN ELSE", "chosen", [2 - v for v in _is_in((1.5, 3.5))]),
         ("MAX, MIN", "largest of two", lambda t: np.maximum(t, 2)),
         ("MAX, MIN", "smallest of two", lambda t: np.minimum(t, 2)),
+        ("MAX, MIN", "largest of all", 3.0),
+        ("MAX, MIN", "smallest of all", 1.0),
         ("SUM", "total", 6.0),
     )
 )

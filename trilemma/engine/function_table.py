@@ -24,8 +24,6 @@ CHECKS: dict[str, Callable[[Model, ir.Call], str | None]] = {
 """By function, what says of a call why it cannot be run, or None where it can."""
 
 SHOWN = {
-    "vmax_xmile": "MAX",
-    "vmin_xmile": "MIN",
     "xpulse": "PULSE",
     "xpulse_train": "PULSE",
     "xramp": "RAMP",

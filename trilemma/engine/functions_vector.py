@@ -28,11 +28,6 @@ def _reduction(reduction: Reduction) -> Function:
     return Function(lambda site, values: _reduced(values[0], reduction, site.marks), (1,))
 
 
-def _reduction_of_all(reduction: Reduction) -> Function:
-    """Return a function that reduces every open range of its argument, marked or not: XMILE's MAX and MIN of one."""
-    return Function(lambda _, values: _reduced(values[0], reduction, frozenset(values[0].axes)), (1,))
-
-
 def _sum(x: Array, axes: tuple[int, ...]) -> Array:
     return jnp.sum(x, axis=axes)
 
@@ -177,7 +172,5 @@ FUNCTIONS: dict[str, Function] = {
     "vector_select": Function(vector_select, (5,)),
     "vector_sort_order": Function(vector_sort_order, (2,)),
     "vmax": _reduction(_largest),
-    "vmax_xmile": _reduction_of_all(_largest),
     "vmin": _reduction(_smallest),
-    "vmin_xmile": _reduction_of_all(_smallest),
 }

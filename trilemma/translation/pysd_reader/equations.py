@@ -19,6 +19,8 @@ from trilemma.translation.pysd_reader.macros import Local
 if TYPE_CHECKING:
     from trilemma.translation.pysd_reader.sections import Reader
 
+WHOLE_REDUCTIONS = {"vmax_xmile": "vmax", "vmin_xmile": "vmin"}
+"""XMILE's MAX and MIN of one argument, by PySD's names."""
 OPERATORS = {":AND:": "and", ":OR:": "or", ":NOT:": "not"}
 _KINDS: dict[str, ir.TableKind] = {
     "interpolate": "interpolate",
@@ -178,6 +180,8 @@ class Scope:
         key = ir.normalise(tree.function.reference)
         if key == "elmcount":
             return self._number_of_elements(tree)
+        if key in WHOLE_REDUCTIONS:
+            return ir.Call(WHOLE_REDUCTIONS[key], tuple(self.expression(self._whole(a)) for a in tree.arguments))
         if key == "active_initial":
             return ir.ActiveInitial(*(self.expression(a) for a in tree.arguments))
         local = self.locals.get(key)
@@ -197,13 +201,27 @@ class Scope:
             raise self.unsupported("ELMCOUNT of something that is not a subscript range")
         return ir.Number(float(len(self.reader.ranges.labels(names[0]))))
 
+    def _whole(self, tree: object) -> object:
+        """Return an argument of XMILE's MAX or MIN of one, with every range in it marked to be reduced."""
+        match tree:
+            case ae.ReferenceStructure(reference, subscripts):
+                names = subscripts.subscripts if subscripts else self.reader.dims(ir.normalise(reference))
+                marked = [
+                    f"{n.removesuffix('!')}!" if self.reader.ranges.name(n.removesuffix("!")) else n for n in names
+                ]
+                return ae.ReferenceStructure(reference, ae.SubscriptsReferenceStructure(tuple(marked)))
+            case ae.ArithmeticStructure() | ae.LogicStructure() | ae.CallStructure():
+                return replace(tree, arguments=tuple(self._whole(argument) for argument in tree.arguments))
+            case _:
+                return tree
+
     def _allocate_available(self, tree: ae.AllocateAvailableStructure) -> ir.Expression:
         """Translate ALLOCATE AVAILABLE: of its profile an element is named, and the whole last range is meant."""
         profile = self.expression(tree.pp)
-        last = self.reader.last_range(profile.key) if isinstance(profile, ir.Reference) else None
-        if not isinstance(profile, ir.Reference) or last is None:
+        dims = self.reader.dims(profile.key) if isinstance(profile, ir.Reference) else ()
+        if not isinstance(profile, ir.Reference) or not dims:
             raise self.unsupported("ALLOCATE AVAILABLE with a priority profile that is not a subscripted variable")
-        profile = replace(profile, subscripts=(*profile.subscripts[:-1], f"{last}!"))
+        profile = replace(profile, subscripts=(*profile.subscripts[:-1], f"{dims[-1]}!"))
         return ir.Call("allocate_available", (self.expression(tree.request), profile, self.expression(tree.avail)))
 
     def table(self, argument: ir.Expression, lookup: ae.LookupsStructure) -> ir.Table:

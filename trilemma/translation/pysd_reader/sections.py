@@ -125,15 +125,10 @@ class Reader:
         largest = [name for name in sets if not any(sets[name] < other for other in sets.values())]
         return {label: i for name in largest for i, label in enumerate(self.ranges.visible[name], start=1)}
 
-    def last_range(self, key: str) -> str | None:
-        """Return the last range of a variable, or None if it has none."""
-        dims = self.dims(key) if key in self.elements else ()
-        return dims[-1] if dims else None
-
     def dims(self, key: str) -> Labels:
-        """Return the ranges of a variable."""
-        element = self.elements[key]
-        return self._dims(element.name, self._subscripts(element), [])
+        """Return the ranges of a variable; none if there is no such variable."""
+        element = self.elements.get(key)
+        return () if element is None else self._dims(element.name, self._subscripts(element), [])
 
     def _subscripts(self, element: am.AbstractElement) -> list[Labels]:
         """Return the subscripts of each definition of a variable, spelled as in the definitions of the ranges."""
