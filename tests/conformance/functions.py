@@ -36,6 +36,15 @@ ELEMENT_WISE = (
         {"a": _is_in((1, 1.5), (3, 9)), "b": _is_in((0, 1), (1.5, 2.5)), "c": _is_in((2, 9))},
     ),
     Case(
+        ":NA: is missing, and can be asked for",
+        ":NA:",
+        "x = IF THEN ELSE(Time < 2, :NA:, Time) ~~|\ny = IF THEN ELSE(x = :NA:, -1, x) ~~|\n"
+        "z = IF THEN ELSE(x <> :NA:, 1, 0) ~~|",
+        {"x": lambda t: np.where(t < 2, np.nan, t), "y": lambda t: np.where(t < 2, -1, t), "z": _is_in((2, 9))},
+        against_pysd=False,
+        why_not="finds no value equal to :NA:; Vensim's help: :NA: is a value that can be tested for",
+    ),
+    Case(
         "MIN and MAX of two",
         "MIN, MAX",
         "x = MIN(Time, 2) ~~|\ny = MAX(Time, 2) ~~|",

@@ -16,7 +16,7 @@ from trilemma.engine import functions
 from trilemma.engine.function_table import CALLS
 from trilemma.engine.simulate import simulate
 from trilemma.engine.values import Draws, Instant, Site, Value
-from trilemma.errors import ModelFileError, UnsupportedError
+from trilemma.errors import ModelFileError, TrilemmaWarning, UnsupportedError
 
 WHO = "who: A, B, C ~~|\nprofile: ptype, ppriority, pwidth, pextra ~~|\nsupply = 50 ~~|\nask[who] = 40, 10, 30 ~~|\n"
 CURVES = "pp[A,profile] = {0}, 5, 2, 0 ~~|\npp[B,profile] = {0}, 7, 4, 0 ~~|\npp[C,profile] = {0}, 3, 3, 0 ~~|\n"
@@ -134,6 +134,14 @@ def test_an_error_action_of_vector_select_flags_the_run(load: Loader) -> None:
 def test_what_cannot_be_run_is_refused(load: Loader, expression: str, error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         simulate(load(f"x = {expression} ~~|\ny = Time ~~|"))
+
+
+def test_an_equation_that_is_not_written_is_nan_with_a_warning(load: Loader) -> None:
+    with pytest.warns(
+        TrilemmaWarning, match="'x' uses A FUNCTION OF, which stands for an equation that is not written"
+    ):
+        ds = simulate(load("x = A FUNCTION OF(y, Time) ~~|\ny = Time ~~|"))
+    assert np.isnan(ds["x"]).all()
 
 
 def test_a_refused_function_does_not_matter_where_nothing_needs_it(load: Loader) -> None:

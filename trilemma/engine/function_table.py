@@ -23,6 +23,9 @@ CHECKS: dict[str, Callable[[Model, ir.Call], str | None]] = {
 }
 """By function, what says of a call why it cannot be run, or None where it can."""
 
+NOTES = {"a_function_of": "stands for an equation that is not written yet: the value is NaN."}
+"""By function, what a user is warned of."""
+
 SHOWN = {
     "xpulse": "PULSE",
     "xpulse_train": "PULSE",

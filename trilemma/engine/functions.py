@@ -6,14 +6,14 @@ random functions and allocations have modules of their own, with tables of the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from trilemma.engine import guarded
-from trilemma.engine.values import Function, element_wise
+from trilemma.engine.values import Function, Site, Value, element_wise
 
 SMALL = 1e-6
 """What Vensim takes for zero in ZIDZ, XIDZ and QUANTUM."""
@@ -57,6 +57,11 @@ def _compared(compare: Callable[[Array, Array], Array]) -> Callable[[Array, Arra
     return lambda a, b: compare(a, b).astype(jnp.float64)
 
 
+def _same(a: Array, b: Array) -> Array:
+    """Return whether two numbers are equal, or both :NA:, which is NaN here: "x = :NA:" asks for missing data."""
+    return (a == b) | (jnp.isnan(a) & jnp.isnan(b))
+
+
 def _truth(x: Array) -> Array:
     """Return whether a number counts as true."""
     return x != 0
@@ -69,8 +74,8 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "/": guarded.divide,
     "negative": jnp.negative,
     "^": power,
-    "=": _compared(jnp.equal),
-    "<>": _compared(jnp.not_equal),
+    "=": _compared(_same),
+    "<>": _compared(lambda a, b: ~_same(a, b)),
     "<": _compared(jnp.less),
     "<=": _compared(jnp.less_equal),
     ">": _compared(jnp.greater),
@@ -80,7 +85,14 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "not": lambda a: (~_truth(a)).astype(jnp.float64),
 }
 
+
+def a_function_of(_: Site, __: Sequence[Value]) -> Value:
+    """Return A FUNCTION OF, which Vensim writes where an equation is missing: NaN."""
+    return Value((), jnp.full(1, jnp.nan))
+
+
 FUNCTIONS: dict[str, Function] = {
+    "a_function_of": Function(a_function_of, ()),
     "abs": element_wise(jnp.abs, 1),
     "arccos": element_wise(jnp.arccos, 1),
     "arcsin": element_wise(jnp.arcsin, 1),

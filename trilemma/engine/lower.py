@@ -7,6 +7,7 @@ Nothing here loops over time or runs.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
@@ -15,11 +16,11 @@ import numpy as np
 from jax import Array
 
 from trilemma.engine import guarded
-from trilemma.engine.function_table import CALLS, CHECKS, shown_name
+from trilemma.engine.function_table import CALLS, CHECKS, NOTES, shown_name
 from trilemma.engine.functions import OPERATORS, power_of_positive
 from trilemma.engine.tables import padded, table, tables
 from trilemma.engine.values import Instant, Site, Value, expanded, literal, together
-from trilemma.errors import ModelFileError, UnsupportedError, near_names
+from trilemma.errors import ModelFileError, TrilemmaWarning, UnsupportedError, near_names
 from trilemma.translation import ir
 from trilemma.translation.model import Model
 from trilemma.translation.ordering import Node, component_of, selected_owners
@@ -83,9 +84,12 @@ def stream_name(model: Model, node: Node, expression: ir.Expression) -> str:
             if b and v == visible
         )
         name += f"|{numbers.index(int(number))}"
+    subscripts = [
+        "+".join(model.lower_ranges[s.lower()]) if "|" in s else s for s in component.subscripts
+    ]  # the names of hidden ranges depend on other variables
     own = component.expression
     part = "initial" if isinstance(own, ir.Integral) and expression is own.initial else ""
-    return f"{name}[{','.join(component.subscripts).lower()}]{part}"
+    return f"{name}[{','.join(subscripts).lower()}]{part}"
 
 
 def _aligned(value: Value, axes: Sequence[str], sizes: Sequence[int]) -> Array:
@@ -331,7 +335,7 @@ def _check_call(model: Model, node: Node, call: ir.Call) -> None:
         message = f"{place} is not supported; {near_names(shown_name(call.function), known)}"
         raise UnsupportedError(message)
     counts = CALLS[call.function].counts
-    if len(call.arguments) not in counts:
+    if counts and len(call.arguments) not in counts:
         expected = " or ".join(map(str, counts))
         message = f"{place} takes {expected} argument{'' if counts == (1,) else 's'}, not {len(call.arguments)}."
         raise ModelFileError(message)
@@ -339,3 +343,5 @@ def _check_call(model: Model, node: Node, call: ir.Call) -> None:
     if reason is not None:
         message = f"{place} {reason}"
         raise UnsupportedError(message)
+    if call.function in NOTES:
+        warnings.warn(f"{place} {NOTES[call.function]}", TrilemmaWarning, stacklevel=2)

@@ -97,7 +97,7 @@ Rule = Callable[[Site, Sequence[Value]], Value]
 
 
 class Function(NamedTuple):
-    """A function of Vensim: what it does, and how many arguments it may have."""
+    """A function of Vensim: what it does, and how many arguments it may have; () means any number."""
 
     rule: Rule
     counts: tuple[int, ...]
