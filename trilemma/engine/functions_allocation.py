@@ -1,13 +1,14 @@
 """Allocation of a scarce supply among requesters: ALLOCATE AVAILABLE and ALLOCATE BY PRIORITY.
 
 Each requester has a curve that falls from its request to 0 as a price rises past its priority. The price at which the
-curves add up to the supply is found by bisection, for all runs at once. Gradients follow from the implicit function
-theorem at that price; nothing is differentiated through the bisection.
+curves add up to the supply is found by Newton's method within a bracket, for all runs at once. Gradients follow from
+the implicit function theorem at that price; nothing is differentiated through the search.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +20,11 @@ from trilemma.engine.values import Function, Site, Value, expanded, united
 from trilemma.translation import ir
 from trilemma.translation.model import Model
 
-BISECTIONS = 60
-"""Halvings of the interval of prices: what is left is below the spacing of numbers of double precision."""
+ITERATIONS = 200
+"""The most steps towards the price; about 10 are needed, and halving alone needs 60."""
+
+ROUNDING = 4e-16
+"""Up to which part of all requests the supply is met."""
 
 
 def _rectangular(z: Array) -> Array:
@@ -50,61 +54,97 @@ CURVES: dict[int, tuple[Callable[[Array], Array], float]] = {
 """By Vensim's type: the share of a request that is met, by (price - priority) / width, and where it is 0 or 1."""
 
 
-def _share(kind: Array, z: Array, kinds: Sequence[int]) -> Array:
-    """Return the shares of requests that are met; `kinds` are the types that occur."""
+class _Problem(NamedTuple):
+    """Requests, the curves by which they are met, and what there is; the requesters are the last axis but one.
+
+    `occurring` says by type whether any run has it, so that other curves are not computed; None: all have it.
+    """
+
+    request: Array
+    kind: Array
+    priority: Array
+    width: Array
+    supply: Array
+    occurring: dict[int, Array | None]
+
+
+def _given(problem: _Problem, price: Array) -> Array:
+    """Return what each requester receives at a price."""
+    z = (price - problem.priority) / problem.width
     share = jnp.zeros_like(z)
-    for code in kinds:
-        share = jnp.where(kind == code, CURVES[code][0](z), share)
-    return share
+    for code, occurs in problem.occurring.items():
+        curve = CURVES[code][0]
+        values = curve(z) if occurs is None else lax.cond(occurs, curve, jnp.zeros_like, z)
+        share = jnp.where(problem.kind == code, values, share)
+    return problem.request * share
 
 
-def _allocated(
-    request: Array, kind: Array, priority: Array, width: Array, supply: Array, kinds: Sequence[int]
-) -> Array:
+def _excess(problem: _Problem, price: Array) -> Array:
+    """Return by how much the curves add up to more than the supply."""
+    return jnp.sum(_given(problem, price), axis=-2, keepdims=True) - problem.supply
+
+
+def _slope(problem: _Problem, price: Array) -> tuple[Array, Array]:
+    """Return the excess and its slope by the price."""
+    return jax.jvp(lambda price: _excess(problem, price), (price,), (jnp.ones_like(price),))
+
+
+def _price(problem: _Problem) -> Array:
+    """Return the price at which the excess is 0: by Newton's method, halving the bracket where that leaves it.
+
+    A run stops when it is there, whatever the others do: its result does not depend on its batch.
+    """
+    reach = sum((jnp.where(problem.kind == c, CURVES[c][1] * problem.width, 0.0) for c in problem.occurring), 0.0)
+    low = jnp.min(problem.priority - reach, axis=-2, keepdims=True)
+    high = jnp.max(problem.priority + reach, axis=-2, keepdims=True)
+    low, high = (jnp.broadcast_to(side, jax.eval_shape(_excess, problem, low).shape) for side in (low, high))
+    spacing = 1e-16 * (jnp.abs(low) + jnp.abs(high))
+    scale = ROUNDING * jnp.sum(problem.request, axis=-2, keepdims=True)
+
+    def unfinished(state: tuple[Array, ...]) -> Array:
+        count, done = state[0], state[1]
+        return (count < ITERATIONS) & ~done.all()
+
+    def improve(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        count, done, low, high, price = state
+        excess, slope = _slope(problem, price)
+        low, high = jnp.where(excess > 0, price, low), jnp.where(excess > 0, high, price)
+        newton = price - excess / jnp.where(slope < 0, slope, -1.0)
+        inside = (slope < 0) & (newton > low) & (newton < high)
+        better = jnp.where(inside, newton, 0.5 * (low + high))
+        done |= (jnp.abs(excess) <= scale) | (high - low <= spacing)
+        return count + 1, done, low, high, jnp.where(done, price, better)
+
+    start = (jnp.zeros((), jnp.int32), jnp.zeros(low.shape, dtype=bool), low, high, 0.5 * (low + high))
+    return lax.while_loop(unfinished, improve, start)[-1]
+
+
+def _allocated(request: Array, curve: tuple[Array, Array, Array], supply: Array, kinds: Sequence[int]) -> Array:
     """Return what each requester receives; the requesters are the last axis but one.
 
     NaN, which flags the run, where a request or the supply is negative, a width is not above 0 or a type is unknown.
     """
+    kind, priority, width = curve
     known = jnp.stack([kind == code for code in kinds]).any(axis=0)
     valid = ((request >= 0) & (width > 0) & known).all(axis=-2, keepdims=True) & (supply >= 0)
     total = jnp.sum(request, axis=-2, keepdims=True)
     scarce = valid & (supply < total) & (supply > 0)
-    width = jnp.where(width > 0, width, 1.0)
-    wanted = jnp.where(scarce, supply, 0.5)  # elsewhere any problem that has a solution
-    asked = jnp.where(scarce, request, 1.0 / request.shape[-2])
-
-    def given(price: Array) -> Array:
-        return asked * _share(kind, (price - priority) / width, kinds)
-
-    def excess(price: Array) -> Array:
-        return jnp.sum(given(price), axis=-2, keepdims=True) - wanted
-
-    price = lax.stop_gradient(_price(excess, kind, priority, width, kinds))
-    slope = lax.stop_gradient(jax.jvp(excess, (price,), (jnp.ones_like(price),))[1])
+    problem = _Problem(
+        request=jnp.where(scarce, request, 1.0 / request.shape[-2]),  # elsewhere any problem that has a solution
+        kind=kind,
+        priority=priority,
+        width=jnp.where(width > 0, width, 1.0),
+        supply=jnp.where(scarce, supply, 0.5),
+        occurring={code: (kind == code).any() if len(kinds) > 1 else None for code in kinds},
+    )
+    fixed = lax.stop_gradient(problem)
+    price = _price(fixed)
+    slope = _slope(fixed, price)[1]
     steep = slope < 0
-    gap = excess(price)  # a rounding error: only its gradient is used
+    gap = _excess(problem, price)  # a rounding error: only its gradient is used
     price = price - jnp.where(steep, gap - lax.stop_gradient(gap), 0.0) / jnp.where(steep, slope, -1.0)
-    rationed = jnp.where(scarce, given(price), jnp.where(supply >= total, request, 0.0))
+    rationed = jnp.where(scarce, _given(problem, price), jnp.where(supply >= total, request, 0.0))
     return jnp.where(valid, rationed, jnp.nan)
-
-
-def _price(excess: Callable[[Array], Array], kind: Array, priority: Array, width: Array, kinds: Sequence[int]) -> Array:
-    """Return the price at which the excess demand is 0, by bisection."""
-    reach = jnp.zeros_like(width)
-    for code in kinds:
-        reach = jnp.where(kind == code, CURVES[code][1] * width, reach)
-    low = jnp.min(priority - reach, axis=-2, keepdims=True)
-    high = jnp.max(priority + reach, axis=-2, keepdims=True)
-    shape = jax.eval_shape(excess, low).shape
-
-    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = bracket
-        middle = 0.5 * (low + high)
-        above = excess(middle) > 0
-        return jnp.where(above, middle, low), jnp.where(above, high, middle)
-
-    low, high = lax.fori_loop(0, BISECTIONS, halve, (jnp.broadcast_to(low, shape), jnp.broadcast_to(high, shape)))
-    return 0.5 * (low + high)
 
 
 def allocate_available(site: Site, values: Sequence[Value]) -> Value:
@@ -172,7 +212,7 @@ def _solved(request: Value, kind: Value, priority: Value, width: Value, supply: 
     axes = (*(axis for axis in united(values) if axis != last), last)
     wanted, code, centre, span, available = (expanded(value, axes) for value in values)
     shape = jnp.broadcast_shapes(wanted.shape, code.shape, centre.shape, span.shape, available.shape)
-    return Value(axes, _allocated(jnp.broadcast_to(wanted, shape), code, centre, span, available, kinds))
+    return Value(axes, _allocated(jnp.broadcast_to(wanted, shape), (code, centre, span), available, kinds))
 
 
 FUNCTIONS: dict[str, Function] = {
