@@ -125,11 +125,6 @@ class Reader:
         largest = [name for name in sets if not any(sets[name] < other for other in sets.values())]
         return {label: i for name in largest for i, label in enumerate(self.ranges.visible[name], start=1)}
 
-    def last_range(self, key: str) -> str | None:
-        """Return the last range of a variable, or None if it has none."""
-        dims = self.dims(key)
-        return dims[-1] if dims else None
-
     def dims(self, key: str) -> Labels:
         """Return the ranges of a variable; none if there is no such variable."""
         element = self.elements.get(key)
@@ -229,23 +224,20 @@ class Reader:
             If two definitions have the same left-hand side.
         """
         owner = np.full(tuple(map(len, labels)), -1)
-        where = _places(labels)
-        seen: set[Labels] = set()
         regions: list[tuple[np.ndarray, ...]] = []
         for number, (component, used) in enumerate(zip(element.components, subscripts, strict=True)):
-            region = self._region(where, used)
+            region = self._region(labels, used)
             mask = np.ones(tuple(map(len, region)), dtype=bool)
             for group in component.subscripts[1]:
                 mask &= ~self._excluded(labels, region, group)
             previous = owner[np.ix_(*region)] if labels else owner
-            if used in seen and mask.all() and (previous >= 0).any():
+            if (mask & (previous >= 0)).any() and subscripts[number] in subscripts[:number] and mask.all():
                 message = (
                     f"{self._places(lines)}: '{ir.unquoted(element.name)}' is defined twice: remove one definition."
                 )
                 raise ModelFileError(message)
             owner[np.ix_(*region) if labels else ()] = np.where(mask, number, previous)
             regions.append(region)
-            seen.add(used)
         parts: list[_Part] = []
         for number, (component, used, region) in enumerate(zip(element.components, subscripts, regions, strict=True)):
             held = (owner[np.ix_(*region)] if labels else owner) == number
@@ -257,8 +249,9 @@ class Reader:
             parts.append(_Part(component, used, tuple(map(self.ranges.labels, used)), blocks, line))
         return parts
 
-    def _region(self, where: Sequence[Mapping[str, int]], used: Sequence[str]) -> tuple[np.ndarray, ...]:
-        """Return the positions, per dimension, of subscripts within a variable; `where` are those of its labels."""
+    def _region(self, labels: Sequence[Labels], used: Sequence[str]) -> tuple[np.ndarray, ...]:
+        """Return the positions, per dimension, of subscripts within the labels of a variable."""
+        where = [{label: i for i, label in enumerate(own)} for own in labels]
         return tuple(
             np.array([at[label] for label in self.ranges.labels(s)], dtype=int)
             for at, s in zip(where, used, strict=True)
@@ -356,7 +349,7 @@ class Reader:
                 message = f"{self.place(part.line)}: '{name}' mixes a lookup with an equation: define it in one way."
                 raise ModelFileError(message)
             own = elements[: len(part.subscripts)]
-            region = self._region(_places(own), part.subscripts)
+            region = self._region(own, part.subscripts)
             for block in part.blocks:
                 for at in product(*block):
                     tables[tuple(int(r[i]) for r, i in zip(region, at, strict=True))] = grid[at]
@@ -366,11 +359,6 @@ class Reader:
         """Return the file and the lines of all definitions of a variable."""
         shown = f", line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}" if lines else ""
         return f"'{self.path}'{shown}"
-
-
-def _places(labels: Sequence[Labels]) -> list[dict[str, int]]:
-    """Return the position of each label, per dimension."""
-    return [{label: i for i, label in enumerate(own)} for own in labels]
 
 
 def _block(grid: np.ndarray, block: tuple[tuple[int, ...], ...], axes: Labels) -> ir.Expression:
