@@ -128,7 +128,10 @@ def test_a_mistake_in_a_file_is_named_with_its_line(
         ("INITIAL TIME = 0~~|\nFINAL TIME = 4~~|\nTIME STEP = 0~~|", "TIME STEP is 0, it must be above 0"),
         ("INITIAL TIME = 4~~|\nFINAL TIME = 1~~|\nTIME STEP = 1~~|", "FINAL TIME 1 must come after INITIAL TIME 4"),
         ("INITIAL TIME = 4~~|\nTIME STEP = 1~~|", "has no FINAL TIME"),
-        ("x = Time~~|\nINITIAL TIME = 0~~|\nFINAL TIME = x~~|\nTIME STEP = 1~~|", "FINAL TIME 0 must come after INITIAL TIME 0"),
+        (
+            "x = Time~~|\nINITIAL TIME = 0~~|\nFINAL TIME = x~~|\nTIME STEP = 1~~|",
+            "FINAL TIME 0 must come after INITIAL TIME 0",
+        ),
     ],
 )
 def test_a_clock_that_cannot_run_is_refused(tmp_path: Path, clock: str, words: str) -> None:

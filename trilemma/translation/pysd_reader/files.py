@@ -24,8 +24,6 @@ from trilemma.errors import ModelFileError
 from trilemma.translation import ir
 from trilemma.translation.source_text import definition_lines, read_text, sketch_views, text_encoding, xmile_lines
 
-CONTROLS = ("initial_time", "final_time", "time_step", "saveper")
-
 _MAPPING = re.compile(r"(?<!<)->")
 _PARSE_ERRORS = (ParseError, VisitationError, SyntaxError, ValueError, KeyError, TypeError, IndexError, RecursionError)
 
