@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import jax
 import numpy as np
 
 from trilemma.engine.inputs import Inputs
@@ -68,7 +67,8 @@ def _chunks(runs: int) -> Iterator[np.ndarray]:
 
 def _call(program: Program, inputs: Inputs, where: np.ndarray, runs: int) -> Outputs:
     """Call a program for some of the runs and bring its results to NumPy."""
-    outcomes, finite = jax.device_get(program(given(inputs, where, runs)))
+    saved, finite = program(given(inputs, where, runs))
+    outcomes = {key: np.asarray(values) for key, values in saved.items()}
     flags = np.broadcast_to(np.asarray(finite), (len(where),)).copy()
     for values in outcomes.values():
         flags &= np.isfinite(values).all(axis=tuple(range(values.ndim - 1))) | np.isnan(values[0]).any()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from math import isfinite
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -85,7 +87,9 @@ def read_inputs(model: Model, overrides: Overrides | None, initial: Mapping[str,
     constants = {key: values[..., None] for key, values in model.literals.items()}
     replaced: dict[str, Replacement] = {}
     for name, value in given.items():
-        selection = model.resolve(str(name), "the overrides")
+        selection = _selection(model, name)
+        if isinstance(value, float | int) and _set_number(constants, selection, value):
+            continue
         _refuse_control(selection)
         entry = _entry(model, selection, str(name), value, runs)
         held = constants.get(selection.variable.key)
@@ -105,6 +109,23 @@ def read_inputs(model: Model, overrides: Overrides | None, initial: Mapping[str,
             raise OverrideError(message)
         begin[selection.variable.key] = _merged(begin.get(selection.variable.key), entry, str(name))
     return Inputs(runs, labels, constants, replaced, begin)
+
+
+@lru_cache(maxsize=65536)
+def _selection(model: Model, name: str) -> Selection:
+    """Return what an override names; a single run would spend more time on names than on numbers."""
+    return model.resolve(name, "the overrides")
+
+
+def _set_number(constants: dict[str, np.ndarray], selection: Selection, value: float) -> bool:
+    """Put one number in the place of one literal; return whether that is all there was to do."""
+    key, index = selection.variable.key, selection.indices or ()
+    held = constants.get(key)
+    if held is None or len(index) != len(held.shape) - 1 or not isfinite(value) or np.isnan(held[index]).any():
+        return False
+    constants[key] = held.copy()
+    constants[key][index] = value
+    return True
 
 
 def _refuse_control(selection: Selection) -> None:

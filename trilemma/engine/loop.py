@@ -118,10 +118,14 @@ def pure(model: Model, request: Request) -> Program:
     return simulation.run
 
 
+@lru_cache(maxsize=256)
+def has_memories(model: Model) -> bool:
+    """Return whether a model holds memories; see `with_pipes`."""
+    return any(isinstance(c.expression, ir.Memory) for v in model.nodes.values() for c in v.components)
+
+
 def with_pipes(model: Model, request: Request, given: Given) -> Request:
     """Return a request that knows how long the delays of memories are; they follow from the inputs."""
-    if not any(isinstance(c.expression, ir.Memory) for v in model.nodes.values() for c in v.components):
-        return request
     simulation = _Simulation(model, request)
     check_functions(model, simulation.nodes)
     steps = {node: np.asarray(n) for node, n in simulation.delays(given).items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import xarray as xr
 
 from trilemma.engine.batches import given, run
 from trilemma.engine.inputs import Inputs, Overrides, read_inputs
-from trilemma.engine.loop import FEW_RUNS, Request, build, with_pipes
+from trilemma.engine.loop import FEW_RUNS, Request, build, has_memories, with_pipes
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
 from trilemma.translation import ir
 from trilemma.translation.expressions import DerivedOutcome, evaluate
@@ -94,7 +95,7 @@ def simulate(
     program = build(loaded, plan.request, few_runs=(plan.inputs.runs or 1) <= FEW_RUNS)
     saved, finite = run(program, plan.inputs, progress)
     result = _labelled(loaded, plan.wanted, plan.inputs, plan.times, saved, finite, plan.request)
-    return result.isel(time=slice(None, None, plan.stride))
+    return result.isel(time=slice(None, None, plan.stride)) if plan.stride > 1 else result
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,13 @@ def plan_run(
     """Check the arguments of `simulate` and bring them into the form of the engine; see there for what it raises."""
     _use_disk_cache()
     inputs = replace(read_inputs(model, overrides, initial), seed=_seed(seed))
-    wanted = _wanted(model, outcomes)
+    wanted = _wanted(model, _hashable(outcomes))
     grid = _grid(model, save_every, time_step, start, stop)
     fine = _finer(model, grid) if wanted.derived else grid
     runs = inputs.runs or 1
-    request = with_pipes(model, _request(model, wanted, inputs, method, fine), given(inputs, np.arange(runs), runs))
+    request = _request(model, wanted, inputs, method, fine)
+    if has_memories(model):
+        request = with_pipes(model, request, given(inputs, np.arange(runs), runs))
     return Plan(wanted, inputs, request, fine.times, grid.steps_per_save // fine.steps_per_save)
 
 
@@ -182,7 +185,13 @@ class _Grid:
         return self.start + np.arange(self.saves) * self.steps_per_save * self.time_step
 
 
-def _wanted(model: Model, outcomes: Iterable[str] | None) -> Wanted:
+def _hashable(outcomes: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return names of outcomes as a tuple."""
+    return (outcomes,) if isinstance(outcomes, str) else None if outcomes is None else tuple(outcomes)
+
+
+@lru_cache(maxsize=256)
+def _wanted(model: Model, outcomes: tuple[str, ...] | None) -> Wanted:
     """Resolve the names of outcomes.
 
     Raises
@@ -193,8 +202,6 @@ def _wanted(model: Model, outcomes: Iterable[str] | None) -> Wanted:
     if outcomes is None:
         selections = {v.name: Selection(v, None) for v in model.variables.values() if _has_values(v)}
         return Wanted(tuple(selections), selections, {}, tuple(s.variable.key for s in selections.values()))
-    if isinstance(outcomes, str):
-        outcomes = [outcomes]
     labels: dict[str, None] = {}
     chosen: dict[str, Selection] = {}
     derived: dict[str, DerivedOutcome] = {}
@@ -304,8 +311,14 @@ def without_effect(model: Model, names: Iterable[str], outcomes: Sequence[str] |
     outcomes
         As in `simulate`.
     """
+    return list(_idle(model, tuple(names), _hashable(outcomes)))
+
+
+@lru_cache(maxsize=256)
+def _idle(model: Model, names: tuple[str, ...], outcomes: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return those of the names whose value cannot change any of the outcomes."""
     effective = upstream(model, _wanted(model, outcomes).keys)
-    return [name for name in names if model.resolve(name).variable.key not in effective]
+    return tuple(name for name in names if model.resolve(name).variable.key not in effective)
 
 
 def _warn(model: Model, names: Iterable[str], outcomes: Sequence[str] | None) -> None:
@@ -336,11 +349,10 @@ def _labelled(
             selection = wanted.selections[label]
             variables[label] = _variable(inputs, times, selected(selection, whole[selection.variable.key]), selection)
     used = {d for v in variables.values() for d in v.dims}
-    coords: dict[str, Any] = {"time": ("time", times, {"long_name": "time", "units": time_unit(model)})}
-    coords |= {d: np.array(model.ranges[d], dtype=object) for d in model.ranges if d in used}
+    coords = _coords(model, tuple(times.tolist()), tuple(d for d in model.ranges if d in used))
     result = np.where(finite, 0, 1).astype(np.int8)
     if inputs.runs is not None:
-        coords["run"] = inputs.labels
+        coords = coords.assign(run=inputs.labels)
         variables[RESULT] = xr.Variable("run", result, _result_attrs())
     else:
         variables[RESULT] = xr.Variable((), result[0], _result_attrs())
@@ -352,6 +364,13 @@ def _labelled(
         "seed": inputs.seed,
     }
     return xr.Dataset(variables, coords, attrs)
+
+
+@lru_cache(maxsize=64)
+def _coords(model: Model, times: tuple[float, ...], ranges: tuple[str, ...]) -> xr.Coordinates:
+    """Return the coordinates of a result, without the run; a single run would spend much of its time on indexes."""
+    time = ("time", np.array(times), {"long_name": "time", "units": time_unit(model)})
+    return xr.Coordinates({"time": time} | {d: np.array(model.ranges[d], dtype=object) for d in ranges})
 
 
 def selected(selection: Selection, array: Any) -> Any:  # noqa: ANN401 - NumPy's or JAX's

@@ -195,14 +195,14 @@ def children(node: Expression) -> Iterator[Expression]:
     for field in fields(node):
         value = getattr(node, field.name)
         if isinstance(value, tuple):
-            yield from (item for item in value if isinstance(item, _NODES))
-        elif isinstance(value, _NODES):
+            yield from (item for item in value if isinstance(item, NODES))
+        elif isinstance(value, NODES):
             yield value
 
 
 def is_node(value: object) -> TypeGuard[Expression]:
     """Whether something is an expression."""
-    return isinstance(value, _NODES)
+    return isinstance(value, NODES)
 
 
 def walk(node: Expression) -> Iterator[Expression]:
@@ -229,7 +229,7 @@ def free_marks(node: Expression) -> frozenset[str]:
 REDUCTIONS = frozenset({"sum", "prod", "vmax", "vmin", "vector_select", "allocate_available"})
 """Functions that reduce the ranges marked with "!" in their arguments."""
 
-_NODES = (Number, Array, Reference, Operation, Call, Table, Tables, Integral, Memory, ActiveInitial, Missing)
+NODES = (Number, Array, Reference, Operation, Call, Table, Tables, Integral, Memory, ActiveInitial, Missing)
 STATES = (Integral, Memory)
 """The kinds of definition that are state: they need nothing else while a step is evaluated."""
 

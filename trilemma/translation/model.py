@@ -13,11 +13,11 @@ import numpy as np
 
 from trilemma.content import find_model
 from trilemma.errors import ModelFileError, UnknownNameError, unknown_name
-from trilemma.translation import ir
+from trilemma.translation import ir, source_cache
 from trilemma.translation.expressions import DerivedOutcome, read_outcomes
 from trilemma.translation.folding import value_at_start
 from trilemma.translation.parameters import ParameterTable, read_parameters
-from trilemma.translation.pysd_reader import CONTROLS, read
+from trilemma.translation.source import CONTROLS, Source
 
 
 @dataclass(frozen=True)
@@ -249,8 +249,7 @@ def load_model(name_or_path: str | Path) -> Model:
         If the file cannot be read, parsed or represented.
     """
     path = find_model(name_or_path)
-    source = read(path)
-    _check_references(path, source.variables, source.ranges | source.hidden_ranges)
+    source = _translated(path)
     folder = path.parent
     about = _read_about(folder / "model.toml")
     parameters, outcomes = folder / "parameters.csv", folder / "outcomes.toml"
@@ -270,6 +269,22 @@ def load_model(name_or_path: str | Path) -> Model:
         status=about.get("status", ""),
         description=about.get("description", ""),
     )
+
+
+def _translated(path: Path) -> Source:
+    """Return the translation of a model file: the one kept on disk, or a new one, which is kept."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = b""  # the reader says what is wrong
+    source = source_cache.load(path, content)
+    if source is None:
+        from trilemma.translation.pysd_reader import read
+
+        source = read(path)
+        _check_references(path, source.variables, source.ranges | source.hidden_ranges)
+        source_cache.keep(path, content, source)
+    return source
 
 
 def _read_about(path: Path) -> dict[str, str]:

@@ -29,13 +29,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from trilemma.errors import ParameterTableError, list_names, near_names
-from trilemma.translation import priors
-from trilemma.translation.priors import FloatArray, Limits
+
+if TYPE_CHECKING:
+    from trilemma.translation.priors import FloatArray, Limits
 
 COLUMNS = ("name", "unit", "central", "low", "high", "prior", "role", "source", "note")
 NUMBERS = ("central", "low", "high")
@@ -177,6 +178,8 @@ def sample_priors(
     dict
         One array of shape (draw,) for each row of ``table.uncertain``.
     """
+    from trilemma.translation import priors  # here, since SciPy takes a third of a second to load
+
     rows = table.uncertain
     uniforms = np.asarray(uniforms, dtype=np.float64)
     if uniforms.ndim != 2 or uniforms.shape[1] != len(rows):
@@ -205,6 +208,8 @@ def sample_priors(
 
 def _draw(u: FloatArray, row: Parameter, limits: Limits) -> FloatArray:
     """Return quantiles of the prior of one row; a dirichlet row is drawn with its group."""
+    from trilemma.translation import priors
+
     if row.family == "uniform":
         return row.low + (row.high - row.low) * u
     if row.family == "beta":

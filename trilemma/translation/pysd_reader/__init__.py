@@ -10,10 +10,11 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from trilemma.translation.pysd_reader.files import CONTROLS, read_sections
-from trilemma.translation.pysd_reader.sections import Reader, Source
+from trilemma.translation.pysd_reader.files import read_sections
+from trilemma.translation.pysd_reader.sections import Reader
+from trilemma.translation.source import Source
 
-__all__ = ["CONTROLS", "Source", "read"]
+__all__ = ["read"]
 
 
 def read(path: Path) -> Source:

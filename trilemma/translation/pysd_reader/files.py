@@ -31,8 +31,6 @@ from trilemma.translation.source_text import (
     xmile_lines,
 )
 
-CONTROLS = ("initial_time", "final_time", "time_step", "saveper")
-
 _MAPPING = re.compile(r"(?<!<)->")
 _PARSE_ERRORS = (ParseError, VisitationError, SyntaxError, ValueError, KeyError, TypeError, IndexError, RecursionError)
 
