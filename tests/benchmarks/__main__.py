@@ -154,7 +154,7 @@ def _batch_row(model: Model, outcomes: list[str]) -> Row:
 
 
 @contextmanager
-def _folders() -> Generator[tuple[Path, Path]]:
+def folders() -> Generator[tuple[Path, Path]]:
     """Give an empty project folder and an empty cache folder."""
     with tempfile.TemporaryDirectory() as name:
         project, caches = Path(name) / "project", Path(name) / "caches"
@@ -171,7 +171,7 @@ def commands() -> Iterator[Row]:
     yield Row("import trilemma", f"{loaded:.2f} s", "<= 0.5 s", loaded <= 0.5)
     helped = median(measured([*cli, "--help"]).seconds for _ in range(7))
     yield Row("trilemma --help", f"{helped:.2f} s", "<= 0.5 s", helped <= 0.5)
-    with _folders() as (project, caches):
+    with folders() as (project, caches):
         swept = measured([*cli, "--project", str(project), "sweep", "policy_comparison"], caches)
     yield Row(
         "trilemma sweep policy_comparison, 17 x 1,000 runs, caches empty",
@@ -179,7 +179,7 @@ def commands() -> Iterator[Row]:
         "<= 10 s",
         swept.seconds <= 10,
     )
-    with _folders() as (project, caches):
+    with folders() as (project, caches):
         whole = measured([*cli, "--project", str(project), "forecast", "policy_comparison"], caches)
     yield Row(
         "trilemma forecast policy_comparison, caches empty", f"{whole.seconds:.1f} s", "<= 60 s", whole.seconds <= 60
