@@ -17,11 +17,10 @@ from trilemma.translation import ir
 from trilemma.translation.pysd_reader import constants, external
 from trilemma.translation.pysd_reader.equations import Scope
 from trilemma.translation.pysd_reader.external import Place, Series
-from trilemma.translation.pysd_reader.files import Section, Sections
+from trilemma.translation.pysd_reader.files import CONTROLS, Section, Sections
 from trilemma.translation.pysd_reader.lookups import Lookup
 from trilemma.translation.pysd_reader.macros import Local
 from trilemma.translation.pysd_reader.ranges import Labels, Ranges, rectangles
-from trilemma.translation.source import CONTROLS, Source
 
 _KEYWORDS: dict[str | None, ir.TableKind] = {
     None: "interpolate",
@@ -30,6 +29,29 @@ _KEYWORDS: dict[str | None, ir.TableKind] = {
     "hold_backward": "hold_backward",
     "raw": "raw",
 }
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a model file holds, before names are resolved.
+
+    Attributes
+    ----------
+    ranges, hidden_ranges
+        Elements by range: those of the file, and those of parts of them that definitions cover.
+    variables
+        By key.
+    views
+        The names shown in each view of the sketch.
+    files
+        The other files that the model reads.
+    """
+
+    ranges: dict[str, tuple[str, ...]]
+    hidden_ranges: dict[str, tuple[str, ...]]
+    variables: dict[str, ir.Variable]
+    views: dict[str, tuple[str, ...]]
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,20 +224,23 @@ class Reader:
             If two definitions have the same left-hand side.
         """
         owner = np.full(tuple(map(len, labels)), -1)
+        where = _places(labels)
+        seen: set[Labels] = set()
         regions: list[tuple[np.ndarray, ...]] = []
         for number, (component, used) in enumerate(zip(element.components, subscripts, strict=True)):
-            region = self._region(labels, used)
+            region = self._region(where, used)
             mask = np.ones(tuple(map(len, region)), dtype=bool)
             for group in component.subscripts[1]:
                 mask &= ~self._excluded(labels, region, group)
             previous = owner[np.ix_(*region)] if labels else owner
-            if (mask & (previous >= 0)).any() and subscripts[number] in subscripts[:number] and mask.all():
+            if used in seen and mask.all() and (previous >= 0).any():
                 message = (
                     f"{self._places(lines)}: '{ir.unquoted(element.name)}' is defined twice: remove one definition."
                 )
                 raise ModelFileError(message)
             owner[np.ix_(*region) if labels else ()] = np.where(mask, number, previous)
             regions.append(region)
+            seen.add(used)
         parts: list[_Part] = []
         for number, (component, used, region) in enumerate(zip(element.components, subscripts, regions, strict=True)):
             held = (owner[np.ix_(*region)] if labels else owner) == number
@@ -227,9 +252,8 @@ class Reader:
             parts.append(_Part(component, used, tuple(map(self.ranges.labels, used)), blocks, line))
         return parts
 
-    def _region(self, labels: Sequence[Labels], used: Sequence[str]) -> tuple[np.ndarray, ...]:
-        """Return the positions, per dimension, of subscripts within the labels of a variable."""
-        where = [{label: i for i, label in enumerate(own)} for own in labels]
+    def _region(self, where: Sequence[Mapping[str, int]], used: Sequence[str]) -> tuple[np.ndarray, ...]:
+        """Return the positions, per dimension, of subscripts within a variable; `where` are those of its labels."""
         return tuple(
             np.array([at[label] for label in self.ranges.labels(s)], dtype=int)
             for at, s in zip(where, used, strict=True)
@@ -327,7 +351,7 @@ class Reader:
                 message = f"{self.place(part.line)}: '{name}' mixes a lookup with an equation: define it in one way."
                 raise ModelFileError(message)
             own = elements[: len(part.subscripts)]
-            region = self._region(own, part.subscripts)
+            region = self._region(_places(own), part.subscripts)
             for block in part.blocks:
                 for at in product(*block):
                     tables[tuple(int(r[i]) for r, i in zip(region, at, strict=True))] = grid[at]
@@ -337,6 +361,11 @@ class Reader:
         """Return the file and the lines of all definitions of a variable."""
         shown = f", line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}" if lines else ""
         return f"'{self.path}'{shown}"
+
+
+def _places(labels: Sequence[Labels]) -> list[dict[str, int]]:
+    """Return the position of each label, per dimension."""
+    return [{label: i for i, label in enumerate(own)} for own in labels]
 
 
 def _block(grid: np.ndarray, block: tuple[tuple[int, ...], ...], axes: Labels) -> ir.Expression:
