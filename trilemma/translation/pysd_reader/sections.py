@@ -17,10 +17,11 @@ from trilemma.translation import ir
 from trilemma.translation.pysd_reader import constants, external
 from trilemma.translation.pysd_reader.equations import Scope
 from trilemma.translation.pysd_reader.external import Place, Series
-from trilemma.translation.pysd_reader.files import CONTROLS, Section, Sections
+from trilemma.translation.pysd_reader.files import Section, Sections
 from trilemma.translation.pysd_reader.lookups import Lookup
 from trilemma.translation.pysd_reader.macros import Local
 from trilemma.translation.pysd_reader.ranges import Labels, Ranges, rectangles
+from trilemma.translation.source import CONTROLS, Source
 
 _KEYWORDS: dict[str | None, ir.TableKind] = {
     None: "interpolate",
@@ -29,29 +30,6 @@ _KEYWORDS: dict[str | None, ir.TableKind] = {
     "hold_backward": "hold_backward",
     "raw": "raw",
 }
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a model file holds, before names are resolved.
-
-    Attributes
-    ----------
-    ranges, hidden_ranges
-        Elements by range: those of the file, and those of parts of them that definitions cover.
-    variables
-        By key.
-    views
-        The names shown in each view of the sketch.
-    files
-        The other files that the model reads.
-    """
-
-    ranges: dict[str, tuple[str, ...]]
-    hidden_ranges: dict[str, tuple[str, ...]]
-    variables: dict[str, ir.Variable]
-    views: dict[str, tuple[str, ...]]
-    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
