@@ -326,6 +326,15 @@ RANGES = (
         {"x[B]": 4.0, "y[M]": 2.0},
     ),
     Case(
+        "a mapped range beside the one that it is mapped to",
+        "mapping ->",
+        "seg: A, B ~~|\nland: P, Q -> seg ~~|\nm[seg,land] = 1, 2; 3, 4; ~~|\nx[land,seg] = m[seg,land]*10 ~~|\n"
+        "y[seg] = m[seg,land] ~~|",
+        {"x[P,B]": 30.0, "y[A]": 1.0, "y[B]": 4.0},
+        against_pysd=False,
+        why_not="does not run it",
+    ),
+    Case(
         "a mapped range where the left-hand side is a part of the other",
         "mapping ->",
         "seg: A, B, C ~~|\nsub: B, C ~~|\nland: P, Q, R -> seg ~~|\nv[land] = 1, 4, 2 ~~|\nx[sub] = v[land] ~~|",
@@ -511,6 +520,19 @@ LOOKUPS = (
         "subscripted lookup",
         f"seg: A, B ~~|\nt[A]{TABLE} ~~|\nt[B]((0,0),(9,18)) ~~|\nx = SUM(t[seg!](Time)) ~~|",
         {"x": lambda t: np.interp(t, X, Y) + 2 * t},
+    ),
+    Case(
+        "a lookup read in other ways",
+        "LOOKUP FORWARD, LOOKUP BACKWARD, LOOKUP EXTRAPOLATE",
+        "t((0,0),(2,4),(3,1)) ~~|\nx = LOOKUP FORWARD(t, Time) ~~|\ny = LOOKUP BACKWARD(t, Time) ~~|\n"
+        "z = LOOKUP EXTRAPOLATE(t, Time) ~~|",
+        {
+            "x": [0, 4, 4, 4, 4, 1, 1, 1, 1],
+            "y": [0, 0, 0, 0, 4, 4, 1, 1, 1],
+            "z": [0, 1, 2, 3, 4, 2.5, 1, -0.5, -2],
+        },
+        against_pysd=False,
+        why_not="does not run it",
     ),
     Case(
         "a step in a table",

@@ -28,6 +28,11 @@ _KINDS: dict[str, ir.TableKind] = {
     "hold_backward": "hold_backward",
     "look_forward": "look_forward",
 }
+_LOOKUPS_OF_A_KIND: dict[str, ir.TableKind] = {
+    "lookup_forward": "look_forward",
+    "lookup_backward": "hold_backward",
+    "lookup_extrapolate": "extrapolate",
+}
 _OF_WHOLE_ARRAYS = frozenset({"sum", "prod", "mean", "vmax_xmile", "vmin_xmile"})
 _WITHOUT_FORM = {
     "GetLookupsStructure": "GET LOOKUPS inside an expression",
@@ -102,6 +107,8 @@ class Scope:
         """Translate operators: several of one precedence are left-associative, but for powers."""
         operands = [self.expression(a) for a in tree.arguments]
         operators = [OPERATORS.get(str(op).upper(), str(op).lower()) for op in tree.operators]
+        if operators == ["negative"] and isinstance(operands[0], ir.Number):
+            return ir.Number(-operands[0].value)
         if len(operands) == 1:
             return ir.Operation(operators[0], tuple(operands))
         if operators[0] == "^":  # a^b^c is a^(b^c)
@@ -135,7 +142,7 @@ class Scope:
         dims = self.reader.dims(key)
         if self.reducing:
             return tuple(f"{dim}!" for dim in dims)
-        resolved = [self.reader.ranges.resolved(dim, self.axes) for dim in dims]
+        resolved = [self.reader.ranges.resolved(dim, self.axes, self.axes) for dim in dims]
         found = tuple(s for s in resolved if s is not None)
         return found if len(found) == len(dims) else ()
 
@@ -148,8 +155,11 @@ class Scope:
             If a range is neither on the left-hand side nor mapped to a range there.
         """
         found: list[str] = []
-        for subscript in tree.subscripts.subscripts if tree.subscripts else ():
-            resolved = self.reader.ranges.resolved(subscript, self.axes)
+        used = tree.subscripts.subscripts if tree.subscripts else ()
+        direct = {self.reader.ranges.name(s) for s in used}
+        free = {name: axis for name, axis in self.axes.items() if name not in direct}
+        for subscript in used:
+            resolved = self.reader.ranges.resolved(subscript, self.axes, free)
             if resolved is None:
                 message = (
                     f"{self.reader.place(self.line)}, in the equation of '{self.name}': the range '{subscript}' of "
@@ -165,7 +175,7 @@ class Scope:
         range_name, element = ranges.name(name), ranges.element(name)
         if range_name is None:
             return None if element is None else ir.Number(float(self.reader.position(element)))
-        resolved = ranges.resolved(name, self.axes)
+        resolved = ranges.resolved(name, self.axes, self.axes)
         if resolved is None:
             message = (
                 f"{self.reader.place(self.line)}: '{self.name}' uses the range '{name}', which is not on its left."
@@ -184,6 +194,8 @@ class Scope:
             return ir.Call(WHOLE_REDUCTIONS[key], tuple(self.expression(self._whole(a)) for a in tree.arguments))
         if key == "active_initial":
             return ir.ActiveInitial(*(self.expression(a) for a in tree.arguments))
+        if key in _LOOKUPS_OF_A_KIND:
+            return self._lookup_of_a_kind(tree, _LOOKUPS_OF_A_KIND[key])
         local = self.locals.get(key)
         lookup = self.reader.lookups.get(local.key if local else key)
         if lookup is not None:
@@ -193,6 +205,16 @@ class Scope:
             return macros.call(self, self.reader.macros[key], [self.expression(a) for a in tree.arguments])
         inner = replace(self, reducing=True) if key in _OF_WHOLE_ARRAYS else self
         return ir.Call(key, tuple(inner.expression(a) for a in tree.arguments))
+
+    def _lookup_of_a_kind(self, tree: ae.CallStructure, kind: ir.TableKind) -> ir.Expression:
+        """Translate LOOKUP FORWARD and the like: a named lookup, read in another way."""
+        table, *arguments = tree.arguments
+        if not isinstance(table, ae.ReferenceStructure) or len(arguments) != 1:
+            raise self.unsupported("a function of a lookup without the lookup's name and an argument")
+        applied = self._call(ae.CallStructure(table, tuple(arguments)))
+        if not isinstance(applied, ir.Table | ir.Tables):
+            raise self.unsupported(f"'{table.reference}', which is no lookup, as one")
+        return replace(applied, kind=kind)
 
     def _number_of_elements(self, tree: ae.CallStructure) -> ir.Expression:
         """Translate ELMCOUNT: the number of elements of a range."""

@@ -1,7 +1,7 @@
 """Parses model files into PySD's abstract sections, definition by definition, so that an error names the line.
 
 PySD's translator calls `eval` on pieces of the file's text; it is given a reader of literals instead, so that a model
-file from a stranger cannot run code.
+file from a stranger cannot run code. It also loses the difference between -2^2 and (-2)^2, which is kept here.
 """
 
 from __future__ import annotations
@@ -98,8 +98,16 @@ def _literal_value(node: ast.expr) -> Any:  # noqa: ANN401
             raise ValueError(message)
 
 
-setattr(vensim_element, "eval", _literal)  # noqa: B010 - the modules declare no such name
-setattr(xmile_element, "eval", _literal)  # noqa: B010
+def _negative(visitor: Any, _: object, parts: list[str]) -> str:  # noqa: ANN401
+    """Mark an operand as negative, a number too, so that -2^2 is -(2^2) and (-2)^2 is not; stands in inside PySD."""
+    if parts[0] == "-":
+        visitor.negatives.add(parts[2])
+    return parts[2]
+
+
+for _module in (vensim_element, xmile_element):
+    setattr(_module, "eval", _literal)  # noqa: B010 - the modules declare no such name
+    setattr(_module.EquationVisitor, "visit_neg_expr", _negative)  # noqa: B010
 
 
 def read_sections(path: Path) -> Sections:

@@ -163,7 +163,7 @@ class Ranges:
         self.visible[name] = self.visible[of]
         return name
 
-    def resolved(self, subscript: str, axes: Mapping[str, str]) -> str | None:
+    def resolved(self, subscript: str, axes: Mapping[str, str], free: Mapping[str, str]) -> str | None:
         """Return a subscript of a reference in the form of our representation.
 
         Parameters
@@ -172,6 +172,8 @@ class Ranges:
             As written in the equation.
         axes
             By range on the left-hand side, the axis that it opens: the range itself, or a part of it.
+        free
+            Those that a mapped range takes first: the ones that no other subscript of the reference names.
 
         Returns
         -------
@@ -185,7 +187,7 @@ class Ranges:
             return self.spelled(subscript)
         if name in axes:
             return axes[name]
-        for target, axis in axes.items():
+        for target, axis in [*free.items(), *axes.items()]:
             pairs = self._through(name, target)
             if pairs is not None and all(label in pairs for label in self.labels(axis)):
                 chosen = tuple(pairs[label] for label in self.labels(axis))
