@@ -144,6 +144,19 @@ def test_small_blocks_give_the_same_results(project: Path, calls: list[int], mon
         xr.testing.assert_identical(whole.drop_attrs(), parts.drop_attrs())
 
 
+def test_random_functions_agree_between_scenarios_and_blocks(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    equation = "fleet ratio= Fleet[US]/Fleet[CN]"
+    edit("models/small/small.mdl", equation, f"{equation}*RANDOM UNIFORM(1, 2, 0)")
+    whole = sweep(load_forecast("trial")).load()
+    first = whole["fleet ratio"].isel(time=0).transpose("scenario", "draw").to_numpy()
+    assert (first == first[0]).all()
+    assert len(set(first[0])) == first.shape[1]
+    folder = store.store_path("trial")
+    folder.rename(folder.with_name("old"))
+    monkeypatch.setattr(sweeping, "BLOCK_RUNS", 3)
+    xr.testing.assert_identical(whole.drop_attrs(), sweep(load_forecast("trial")).load().drop_attrs())
+
+
 def test_series_and_initial_values_run_beside_constants(edit: Edit) -> None:
     edit("forecasts/scenarios.toml", "lever = 1", "lever = { time = [2020, 2022, 2024], value = [0.5, 0.5, 1] }")
     edit("forecasts/scenarios.toml", '"history switch" = 0', "brake = 0.5\n[never.initial]\nFleet = { US = 20 }")

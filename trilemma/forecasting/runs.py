@@ -125,7 +125,8 @@ def draw_block(draws: int, limit: int) -> int:
 def inputs(given: Settings, call: Call) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray]]:
     """Return the overrides and the initial values of a call, each with a run dimension.
 
-    A scenario's value comes before a draw's, and a draw's before the model's.
+    A scenario's value comes before a draw's, and a draw's before the model's. Runs are numbered by their draw, so that
+    random functions give the same numbers in every scenario, whatever is run together.
     """
     scenario = call.segments[0].scenario
     overrides = {name: _column(given, call, name, given.overrides) for name in given.names(scenario)}
@@ -149,8 +150,10 @@ def _column(given: Settings, call: Call, name: str, own: Sequence[Mapping[str, V
         else:
             parts.append(np.full(segment.size, given.defaults[name]))
     values = np.concatenate(parts, axis=-1)
-    filling = call.size - values.shape[-1]
-    values = np.concatenate([values, np.repeat(values[..., -1:], filling, axis=-1)], axis=-1)
+    numbers = np.concatenate([np.arange(segment.first, segment.last) for segment in call.segments])
+    filling = (0, call.size - len(numbers))
+    run = ("run", np.pad(numbers, filling, mode="edge"))
+    values = np.pad(values, [*[(0, 0)] * (values.ndim - 1), filling], mode="edge")
     if knots is None:
-        return xr.DataArray(values, dims="run")
-    return xr.DataArray(values, dims=("time", "run"), coords={"time": knots})
+        return xr.DataArray(values, dims="run", coords={"run": run})
+    return xr.DataArray(values, dims=("time", "run"), coords={"time": knots, "run": run})

@@ -273,6 +273,7 @@ def _call(task: _Task, call: runs.Call, done: int, total: int, progress: Progres
         stop=forecast.horizon.stop,
         method=forecast.method,
         initial=initial,
+        seed=forecast.design.seed,
         warn=False,
         progress=tell,
     )
