@@ -50,7 +50,28 @@ def test_a_run_that_is_not_finite_is_flagged_and_the_others_are_unaffected(load:
     ds = simulate(model, {"a": xr.DataArray([1.0, -1.0, np.e], dims="run")}, outcomes=["x"])
     assert ds["result"].to_numpy().tolist() == [0, 1, 0]
     np.testing.assert_allclose(ds["x"].isel(time=-1).to_numpy()[[0, 2]], [0, 4])
-    assert ds["result"].attrs["flag_meanings"].split() == ["finite", "not_finite"]
+    assert ds["result"].attrs["flag_meanings"].split() == ["finite", "not_finite", "out_of_range"]
+    assert ds["result_variable"].to_numpy().tolist() == ["", "x", ""]
+    assert ds["result_time"].to_numpy()[1] == 0.5
+    assert ds["result_sentence"].to_numpy()[0] == ""
+
+
+def test_a_run_that_leaves_a_declared_range_is_flagged_with_the_first_variable_and_time(load: Loader) -> None:
+    model = load(
+        "seg: A, B ~~|\nx[seg] = INTEG(a, 0.0) ~ Dmnl [?,2] ~|\na = 1 ~ Dmnl [0,1] ~|\n"
+        "y = 1 / (x[A] - 4) ~ Dmnl [-9,0] ~|"
+    )
+    ds = simulate(model, {"a": xr.DataArray([0.0, 0.5, 1.0, 2.0], dims="run")}, outcomes=["y"])
+    assert ds["result"].to_numpy().tolist() == [0, 0, 1, 1]
+    assert ds["result_variable"].to_numpy().tolist() == ["", "", "y", "y"]
+    assert ds["result_time"].to_numpy()[2:].tolist() == [4.0, 2.0]
+    assert "'y' is not finite at 4" in str(ds["result_sentence"].to_numpy()[2])
+    ds = simulate(model, {"a": xr.DataArray([0.5, 1.0], dims="run")}, outcomes=["x"])
+    assert ds["result"].to_numpy().tolist() == [0, 2]
+    assert ds["result_variable"].to_numpy().tolist() == ["", "x[A]"]
+    assert ds["result_sentence"].to_numpy()[1] == (
+        "'x[A]' leaves the range that the model file declares for it (<= 2) at 2.5."
+    )
 
 
 def test_a_derived_outcome_does_not_depend_on_how_often_is_saved() -> None:

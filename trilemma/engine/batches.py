@@ -20,7 +20,7 @@ CHUNK = 1024
 """Runs in a chunk at most; 512 to 2,048 are equally fast on the machines measured."""
 
 Outputs = tuple[dict[str, np.ndarray], np.ndarray]
-"""Outcomes by key, shape (saves, dims, runs or 1), and whether each run stayed finite, shape (runs,)."""
+"""Outcomes by key, shape (saves, dims, runs or 1), and what failed, shape (saves, runs); see `checks`."""
 
 
 def run(program: Program, inputs: Inputs, progress: Callable[[int, int], None] | None = None) -> Outputs:
@@ -67,12 +67,9 @@ def _chunks(runs: int) -> Iterator[np.ndarray]:
 
 def _call(program: Program, inputs: Inputs, where: np.ndarray, runs: int) -> Outputs:
     """Call a program for some of the runs and bring its results to NumPy."""
-    saved, finite = program(given(inputs, where, runs))
+    saved, failures = program(given(inputs, where, runs))
     outcomes = {key: np.asarray(values) for key, values in saved.items()}
-    flags = np.broadcast_to(np.asarray(finite), (len(where),)).copy()
-    for values in outcomes.values():
-        flags &= np.isfinite(values).all(axis=tuple(range(values.ndim - 1))) | np.isnan(values[0]).any()
-    return outcomes, flags
+    return outcomes, np.asarray(failures)
 
 
 def given(inputs: Inputs, where: np.ndarray, runs: int) -> Given:
@@ -94,11 +91,11 @@ def given(inputs: Inputs, where: np.ndarray, runs: int) -> Given:
 
 def _joined(parts: list[Outputs], runs: int) -> Outputs:
     """Put the chunks end to end and drop the filling."""
-    size = len(parts[0][1])
+    size = parts[0][1].shape[-1]
     outcomes = {
         key: first  # one value for all runs, unless a chunk is one run
         if first.shape[-1] == 1 < size
         else np.concatenate([outcome[key] for outcome, _ in parts], axis=-1)[..., :runs]
         for key, first in parts[0][0].items()
     }
-    return outcomes, np.concatenate([finite for _, finite in parts])[:runs]
+    return outcomes, np.concatenate([failures for _, failures in parts], axis=-1)[:, :runs]

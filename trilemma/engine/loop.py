@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from trilemma.engine.checks import Checks, checks_of, first_failures
 from trilemma.engine.hoisting import hoist
 from trilemma.engine.integrators import METHODS, State
 from trilemma.engine.lower import assemble, check_functions, component_shape, evaluate
@@ -81,7 +82,7 @@ class Request:
 
 
 Program = Callable[[Given], tuple[dict[str, Array], Array]]
-"""From inputs to outcomes by key, shape (saves, dims, runs or 1), and whether each run's last state is finite."""
+"""From inputs to outcomes by key, shape (saves, dims, runs or 1), and what failed by save and run; see `checks`."""
 
 
 FEW_RUNS = 32
@@ -118,6 +119,12 @@ def pure(model: Model, request: Request) -> Program:
     return simulation.run
 
 
+@lru_cache(maxsize=64)
+def checks(model: Model, request: Request) -> Checks:
+    """Return what the program of a request looks at for failures."""
+    return _Simulation(model, request).checks
+
+
 @lru_cache(maxsize=256)
 def has_memories(model: Model) -> bool:
     """Return whether a model holds memories; see `with_pipes`."""
@@ -150,10 +157,12 @@ class _Simulation:
         self.step_order = order(model, flows, self._needs_while_running)
         self.initial_order = order(model, [*found, *wanted, *self._delayed_needs()], self._needs_at_start)
         self.nodes = dict.fromkeys([*self.initial_order, *self.step_order, *self.save_order])
+        self.checks = checks_of(model, (*self.stocks, *self.memories), request.outcomes)
 
     def run(self, given: Given) -> tuple[dict[str, Array], Array]:
         """Simulate: the function that is compiled."""
         request = self.request
+        runs = _runs(given)
         state, pipes = self._initial_state(given)
         steps = jnp.arange(request.saves * request.steps_per_save, dtype=jnp.int32)
         at_steps, step = self._hoisted_step(given, steps, state)
@@ -164,19 +173,20 @@ class _Simulation:
 
         one_step = jax.checkpoint(advance, prevent_cse=False) if request.checkpoint == "step" else advance
 
-        def save(carry: Carry, at: tuple[Slices, Slices, Array]) -> tuple[Carry, dict[str, Array]]:
+        def save(carry: Carry, at: tuple[Slices, Slices, Array]) -> tuple[Carry, tuple[dict[str, Array], Array]]:
             at_save, at_steps, is_last = at
+            outcomes = saved(at_save, carry.state)
 
             def to_next_save(carry: Carry) -> Carry:
                 return lax.scan(one_step, carry, at_steps, length=request.steps_per_save)[0]
 
-            return lax.cond(is_last, lambda carry: carry, to_next_save, carry), saved(at_save, carry.state)
+            failures = first_failures(self.checks, self.model, carry.state, outcomes, runs)
+            return lax.cond(is_last, lambda carry: carry, to_next_save, carry), (outcomes, failures)
 
         segment = jax.checkpoint(save, prevent_cse=False) if request.checkpoint == "save" else save
         by_save = jax.tree.map(lambda a: a.reshape((request.saves, request.steps_per_save, *a.shape[1:])), at_steps)
         is_last = jnp.arange(request.saves) == request.saves - 1
-        carry, outcomes = lax.scan(segment, Carry(state, pipes), (at_saves, by_save, is_last))
-        return outcomes, self._finite({node: carry.state[node] for node in self.stocks})
+        return lax.scan(segment, Carry(state, pipes), (at_saves, by_save, is_last))[1]
 
     def delays(self, given: Given) -> dict[Node, Array]:
         """Return the delay of each memory that has one, in steps: whole numbers."""
@@ -231,11 +241,6 @@ class _Simulation:
         began = jnp.reshape(self.request.start + count * self.request.time_step, (1,))
         return Instant(began + shift, began, count, self.request.time_step, given.draws)
 
-    def _finite(self, state: State) -> Array:
-        """Return whether all stocks are finite, by run."""
-        flags = [jnp.isfinite(level).all(axis=tuple(range(level.ndim - 1))) for level in state.values()]
-        return jnp.stack(jnp.broadcast_arrays(*flags)).all(axis=0) if flags else jnp.ones((1,), dtype=bool)
-
     def _saved(self, given: Given, count: Array, state: State) -> dict[str, Array]:
         """Return the outcomes at a saved time."""
         now = self._instant(given, count)
@@ -259,7 +264,7 @@ class _Simulation:
     def _initial_state(self, given: Given) -> tuple[State, dict[Node, Pipe]]:
         """Return the stocks and memories at the start, over all runs."""
         values = self._at_start(given, self.initial_order)
-        runs = max([1, *(array.shape[-1] for array in _run_arrays(given))])
+        runs = _runs(given)
         state = {n: jnp.broadcast_to(values[n], (*values[n].shape[:-1], runs)) for n in (*self.stocks, *self.memories)}
         steps = self._steps(values, given) if self.pipes else {}
         return state, {n: fill(state[n], size, steps[n]) for n, (size, _) in self.pipes.items()}
@@ -420,10 +425,11 @@ def _memory(model: Model, node: Node) -> ir.Memory:
     return expression
 
 
-def _run_arrays(given: Given) -> list[Array]:
-    """Return all arrays of the inputs whose last axis is the run."""
+def _runs(given: Given) -> int:
+    """Return the number of runs: the size of the last axis of the inputs, where it is not 1."""
     series = [entry.values if isinstance(entry, Series) else entry for entry in given.replaced.values()]
-    return [*given.constants.values(), *series, *given.initial.values(), given.draws.runs]
+    arrays = [*given.constants.values(), *series, *given.initial.values(), given.draws.runs]
+    return max(1, *(array.shape[-1] for array in arrays))
 
 
 def _interpolated(series: Series, time: Array) -> Array:

@@ -178,10 +178,10 @@ def moved(given: Given, slots: Sequence[Slot], theta: Array) -> Given:
 
 
 def outcomes_at(problem: Parametrised, given: Given, theta: Array) -> tuple[dict[str, Labelled], Array]:
-    """Return the outcomes, each (time or 1, dims, runs or 1), and by run whether all stocks stay finite. Pure."""
+    """Return the outcomes, each (time or 1, dims, runs or 1), and what failed; see `checks`. Pure."""
     model, plan = problem.model, problem.plan
     given = moved(given, problem.slots, theta)
-    saved, finite = pure(model, plan.request)(given)
+    saved, failures = pure(model, plan.request)(given)
     whole = {key: saved[key] if key in saved else given.constants[key][None] for key in plan.wanted.keys}
 
     def named(selection: Selection) -> Labelled:
@@ -197,7 +197,7 @@ def outcomes_at(problem: Parametrised, given: Given, theta: Array) -> tuple[dict
 
         found[name] = evaluate(outcome.expression, lookup, plan.times)
     thinned = {label: Labelled(found[label].dims, found[label].values[:: plan.stride]) for label in plan.wanted.labels}
-    return thinned, finite
+    return thinned, failures
 
 
 def outcome_dims(problem: Parametrised) -> dict[str, tuple[str, ...]]:

@@ -15,17 +15,15 @@ import platformdirs
 import xarray as xr
 
 from trilemma.engine.batches import given, run
+from trilemma.engine.checks import DETAILS, result_variables
 from trilemma.engine.inputs import Inputs, Overrides, read_inputs
-from trilemma.engine.loop import FEW_RUNS, Request, build, has_memories, with_pipes
+from trilemma.engine.loop import FEW_RUNS, Request, build, checks, has_memories, with_pipes
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
 from trilemma.translation import ir
 from trilemma.translation.expressions import DerivedOutcome, evaluate
 from trilemma.translation.labelled import Labelled
 from trilemma.translation.model import Model, Selection, load_model
 from trilemma.translation.ordering import upstream
-
-RESULT = "result"
-RESULT_MEANINGS = "finite not_finite"
 
 
 def simulate(
@@ -79,7 +77,10 @@ def simulate(
     xarray.Dataset
         One variable an outcome, dimensions (run, time, the variable's own); without a run dimension in the overrides
         there is none here. Constants have no time. Units, long_name and description in the attributes. "result" says by
-        run whether all saved values and stocks are finite (0) or not (1).
+        run whether all saved values and stocks are finite and within the ranges that the model file declares (0), or
+        one is not finite (1), or one is out of its range (2); the coordinates "result_variable", "result_time" and
+        "result_sentence" say which was the first one, when, and what that means. Nothing is raised, and other runs are
+        not affected.
 
     Raises
     ------
@@ -93,8 +94,7 @@ def simulate(
     if warn:
         _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes)
     program = build(loaded, plan.request, few_runs=(plan.inputs.runs or 1) <= FEW_RUNS)
-    saved, finite = run(program, plan.inputs, progress)
-    result = _labelled(loaded, plan.wanted, plan.inputs, plan.times, saved, finite, plan.request)
+    result = _labelled(loaded, plan, *run(program, plan.inputs, progress))
     return result.isel(time=slice(None, None, plan.stride)) if plan.stride > 1 else result
 
 
@@ -330,16 +330,9 @@ def _warn(model: Model, names: Iterable[str], outcomes: Sequence[str] | None) ->
         warnings.warn(message, TrilemmaWarning, stacklevel=3)
 
 
-def _labelled(
-    model: Model,
-    wanted: Wanted,
-    inputs: Inputs,
-    times: np.ndarray,
-    saved: Mapping[str, np.ndarray],
-    finite: np.ndarray,
-    request: Request,
-) -> xr.Dataset:
+def _labelled(model: Model, plan: Plan, saved: Mapping[str, np.ndarray], failures: np.ndarray) -> xr.Dataset:
     """Put names, coordinates and units on the arrays of a simulation."""
+    wanted, inputs, times, request = plan.wanted, plan.inputs, plan.times, plan.request
     whole = {key: saved[key] if key in saved else inputs.constants[key][None] for key in wanted.keys}
     variables: dict[str, xr.Variable] = {}
     for label in wanted.labels:
@@ -350,12 +343,11 @@ def _labelled(
             variables[label] = _variable(inputs, times, selected(selection, whole[selection.variable.key]), selection)
     used = {d for v in variables.values() for d in v.dims}
     coords = _coords(model, tuple(times.tolist()), tuple(d for d in model.ranges if d in used))
-    result = np.where(finite, 0, 1).astype(np.int8)
     if inputs.runs is not None:
         coords = coords.assign(run=inputs.labels)
-        variables[RESULT] = xr.Variable("run", result, _result_attrs())
-    else:
-        variables[RESULT] = xr.Variable((), result[0], _result_attrs())
+    by_run = ("run",) if inputs.runs is not None else ()
+    failures = np.broadcast_to(failures, (len(times), inputs.runs or 1))
+    variables |= result_variables(checks(model, request), failures, times, by_run)
     attrs = {
         "model": model.name,
         "model_hash": model.hash,
@@ -363,7 +355,7 @@ def _labelled(
         "time_step": request.time_step,
         "seed": inputs.seed,
     }
-    return xr.Dataset(variables, coords, attrs)
+    return xr.Dataset(variables, coords, attrs).set_coords(DETAILS)
 
 
 @lru_cache(maxsize=64)
@@ -423,16 +415,6 @@ def _derived_variable(
         "undefined": int(np.isnan(array).sum()),
     }
     return _with_runs(inputs, ("time", *value.dims), array, attrs)
-
-
-def _result_attrs() -> dict[str, Any]:
-    """Return the attributes of the result code."""
-    return {
-        "long_name": "result of the run",
-        "description": "0: all saved values and stocks are finite; 1: at least one is not",
-        "flag_values": [0, 1],
-        "flag_meanings": RESULT_MEANINGS,
-    }
 
 
 def time_unit(model: Model) -> str:

@@ -25,6 +25,7 @@ import numpy as np
 import xarray as xr
 
 from trilemma.content import PACKAGE, find_forecast
+from trilemma.engine.checks import DETAILS, RESULT
 from trilemma.engine.simulate import simulate, without_effect
 from trilemma.errors import TrilemmaWarning
 from trilemma.forecasting import runs
@@ -34,7 +35,6 @@ from trilemma.forecasting.store import Writer, create, is_there, open_store, rea
 from trilemma.translation.model import Model
 
 PARAMETER = "parameter:"
-RESULT = "result"
 BLOCK_RUNS = 8192
 BLOCK_BYTES = 192 << 20  # of outcomes in one call of the engine
 PACKAGES = ("trilemma", "jax", "numpy", "scipy", "xarray", "zarr", "pysd")
@@ -278,6 +278,7 @@ def _call(task: _Task, call: runs.Call, done: int, total: int, progress: Progres
         progress=tell,
     )
     tell(runs_of_call, call.size)
+    data = data.drop_vars(DETAILS)  # a store holds numbers
     return data if "run" in data.dims else data.expand_dims(run=call.size)
 
 
