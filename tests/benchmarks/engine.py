@@ -32,7 +32,7 @@ from tests.engine.test_conformance import FLOOR
 from tests.engine.test_gradients import PARAMETERS, largest_error
 from trilemma.engine import batches
 from trilemma.engine.gradients import sensitivities, value_and_gradient
-from trilemma.engine.loop import build
+from trilemma.engine.loop import FEW_RUNS, build
 from trilemma.engine.simulate import Plan, plan_run, simulate
 from trilemma.forecasting.spec import load_forecast
 from trilemma.translation import ir
@@ -111,7 +111,8 @@ def at_least(what: str, ratio: float, limit: float, detail: str) -> Row:
 
 def program(plan: Plan, model: Model) -> Action:
     """Return the compiled program of a plan as an action, without labels."""
-    return partial(batches.run, build(model, plan.request), plan.inputs)
+    few = (plan.inputs.runs or 1) <= FEW_RUNS
+    return partial(batches.run, build(model, plan.request, few_runs=few), plan.inputs)
 
 
 def pysd_seconds(case: Case, folder: Path) -> float:
