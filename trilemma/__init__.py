@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trilemma.engine.gradients import sensitivities
-    from trilemma.engine.simulate import simulate
+    from trilemma.engine.simulate import simulate, state_at
     from trilemma.errors import TrilemmaError, TrilemmaWarning
     from trilemma.forecasting.compare import compare
     from trilemma.forecasting.spec import load_forecast
@@ -31,6 +31,7 @@ __all__ = [
     "report",
     "sensitivities",
     "simulate",
+    "state_at",
     "sweep",
 ]
 
@@ -44,6 +45,7 @@ _HOMES = {
     "report": "trilemma.reporting.render",
     "sensitivities": "trilemma.engine.gradients",
     "simulate": "trilemma.engine.simulate",
+    "state_at": "trilemma.engine.simulate",
     "sweep": "trilemma.forecasting.sweep",
 }
 

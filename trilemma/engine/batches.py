@@ -86,6 +86,7 @@ def given(inputs: Inputs, where: np.ndarray, runs: int) -> Given:
         },
         initial={key: part(entry.values) for key, entry in inputs.initial.items()},  # type: ignore[misc]
         draws=Draws(np.uint32(inputs.seed), part(inputs.numbers)),  # type: ignore[arg-type]
+        state=None if inputs.state is None else {key: part(value) for key, value in inputs.state.items()},  # type: ignore[misc]
     )
 
 

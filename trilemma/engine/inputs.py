@@ -50,6 +50,8 @@ class Inputs:
         By key, what takes the place of equations, and of initial values of stocks.
     seed
         What the random functions of a model start from.
+    state
+        The state to start from instead of initial values, by label, shape (dims, runs or 1).
     """
 
     runs: int | None
@@ -58,6 +60,7 @@ class Inputs:
     replaced: dict[str, Replacement] = field(default_factory=dict[str, Replacement])
     initial: dict[str, Replacement] = field(default_factory=dict[str, Replacement])
     seed: int = 0
+    state: dict[str, np.ndarray] | None = None
 
     @property
     def numbers(self) -> np.ndarray:

@@ -37,13 +37,15 @@ class Series(NamedTuple):
 class Given(NamedTuple):
     """The arrays that a program is called with, by key; see `trilemma.engine.inputs.Inputs`.
 
-    `draws` is what random numbers depend on: the seed, and the number of each run.
+    `draws` is what random numbers depend on: the seed, and the number of each run. `state`, where it is given, is what
+    holds at the first step, by the labels of `state_label`; initial values do not matter then.
     """
 
     constants: dict[str, Array]
     replaced: dict[str, Array | Series]
     initial: dict[str, Array]
     draws: Draws
+    state: dict[str, Array] | None = None
 
 
 class Carry(NamedTuple):
@@ -79,6 +81,10 @@ class Request:
     """The memories with a delay: the steps of the longest one, and whether all elements and runs take as many."""
     checkpoint: Literal["none", "step", "save"] = "none"
     """What reverse mode keeps on its way: everything, the state at each step, or the state at each save."""
+    first_step: int = 0
+    """The number of the first step: save i is then at ``start + (first_step + i * steps_per_save) * time_step``."""
+    keep_state: bool = False
+    """Whether the state at the last save is among the outcomes, by the labels of `state_label`."""
 
 
 Program = Callable[[Given], tuple[dict[str, Array], Array]]
@@ -131,6 +137,12 @@ def has_memories(model: Model) -> bool:
     return any(isinstance(c.expression, ir.Memory) for v in model.nodes.values() for c in v.components)
 
 
+def states(model: Model, request: Request) -> tuple[Node, ...]:
+    """Return the stocks and memories that the program of a request carries from step to step."""
+    simulation = _Simulation(model, request)
+    return (*simulation.stocks, *simulation.memories)
+
+
 def with_pipes(model: Model, request: Request, given: Given) -> Request:
     """Return a request that knows how long the delays of memories are; they follow from the inputs."""
     simulation = _Simulation(model, request)
@@ -164,7 +176,7 @@ class _Simulation:
         request = self.request
         runs = _runs(given)
         state, pipes = self._initial_state(given)
-        steps = jnp.arange(request.saves * request.steps_per_save, dtype=jnp.int32)
+        steps = request.first_step + jnp.arange(request.saves * request.steps_per_save, dtype=jnp.int32)
         at_steps, step = self._hoisted_step(given, steps, state)
         at_saves, saved = hoist(self._saved, given, steps[:: request.steps_per_save], state)
 
@@ -186,7 +198,10 @@ class _Simulation:
         segment = jax.checkpoint(save, prevent_cse=False) if request.checkpoint == "save" else save
         by_save = jax.tree.map(lambda a: a.reshape((request.saves, request.steps_per_save, *a.shape[1:])), at_steps)
         is_last = jnp.arange(request.saves) == request.saves - 1
-        return lax.scan(segment, Carry(state, pipes), (at_saves, by_save, is_last))[1]
+        carry, (outcomes, failures) = lax.scan(segment, Carry(state, pipes), (at_saves, by_save, is_last))
+        if request.keep_state:
+            outcomes |= {state_label(node): level[None] for node, level in carry.state.items()}
+        return outcomes, failures
 
     def delays(self, given: Given) -> dict[Node, Array]:
         """Return the delay of each memory that has one, in steps: whole numbers."""
@@ -263,8 +278,11 @@ class _Simulation:
 
     def _initial_state(self, given: Given) -> tuple[State, dict[Node, Pipe]]:
         """Return the stocks and memories at the start, over all runs."""
-        values = self._at_start(given, self.initial_order)
         runs = _runs(given)
+        if given.state is not None:
+            found = {node: given.state[state_label(node)] for node in (*self.stocks, *self.memories)}
+            return {node: jnp.broadcast_to(level, (*level.shape[:-1], runs)) for node, level in found.items()}, {}
+        values = self._at_start(given, self.initial_order)
         state = {n: jnp.broadcast_to(values[n], (*values[n].shape[:-1], runs)) for n in (*self.stocks, *self.memories)}
         steps = self._steps(values, given) if self.pipes else {}
         return state, {n: fill(state[n], size, steps[n]) for n, (size, _) in self.pipes.items()}
@@ -411,6 +429,11 @@ class _Simulation:
         return tuple(sorted(found))
 
 
+def state_label(node: Node) -> str:
+    """Return the name of a state among arrays by name; no variable has such a key."""
+    return f"state {node.component} {node.key}"
+
+
 def _integral(model: Model, node: Node) -> ir.Integral:
     """Return the equation of a stock."""
     expression = component_of(model, node).expression
@@ -429,6 +452,7 @@ def _runs(given: Given) -> int:
     """Return the number of runs: the size of the last axis of the inputs, where it is not 1."""
     series = [entry.values if isinstance(entry, Series) else entry for entry in given.replaced.values()]
     arrays = [*given.constants.values(), *series, *given.initial.values(), given.draws.runs]
+    arrays += (given.state or {}).values()
     return max(1, *(array.shape[-1] for array in arrays))
 
 

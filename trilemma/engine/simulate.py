@@ -18,6 +18,7 @@ from trilemma.engine.batches import given, run
 from trilemma.engine.checks import DETAILS, result_variables
 from trilemma.engine.inputs import Inputs, Overrides, read_inputs
 from trilemma.engine.loop import FEW_RUNS, Request, build, checks, has_memories, with_pipes
+from trilemma.engine.warm_start import keeping, resumed, state_dataset
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
 from trilemma.translation import ir
 from trilemma.translation.expressions import DerivedOutcome, evaluate
@@ -37,6 +38,7 @@ def simulate(
     start: float | None = None,
     stop: float | None = None,
     initial: Mapping[str, Any] | None = None,
+    state: xr.Dataset | None = None,
     seed: int = 0,
     warn: bool = True,
     progress: Callable[[int, int], None] | None = None,
@@ -63,6 +65,9 @@ def simulate(
         Take the place of TIME STEP, INITIAL TIME and FINAL TIME.
     initial
         Initial values of stocks, by name as in `overrides`.
+    state
+        What `state_at` returned: the simulation goes on from there, as if it had not been interrupted. Overrides may
+        differ from those before; `start` and `initial` have no place then.
     seed
         What the random functions of the model start from. A number is drawn for the seed, the call in the model, the
         step, the element, and the number of the run: its label on "run" where that is a whole number, else its
@@ -91,11 +96,51 @@ def simulate(
     """
     loaded = model if isinstance(model, Model) else load_model(model)
     plan = plan_run(loaded, overrides, outcomes, save_every, method, time_step, start, stop, initial, seed)
+    if state is not None:
+        if start is not None or initial is not None:
+            message = "a state to go on from was given together with a start or initial values: leave these out."
+            raise OverrideError(message)
+        plan = resumed(loaded, plan, state)
     if warn:
         _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes)
     program = build(loaded, plan.request, few_runs=(plan.inputs.runs or 1) <= FEW_RUNS)
     result = _labelled(loaded, plan, *run(program, plan.inputs, progress))
     return result.isel(time=slice(None, None, plan.stride)) if plan.stride > 1 else result
+
+
+def state_at(
+    model: Model | str | Path,
+    at: float,
+    overrides: Overrides | None = None,
+    *,
+    method: Literal["euler", "rk4"] = "euler",
+    time_step: float | None = None,
+    initial: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Run a model to a time and return its state there: `simulate(..., state=...)` goes on from it.
+
+    Parameters
+    ----------
+    at
+        The time: a whole number of steps after the start.
+    model, overrides, method, time_step, initial, seed
+        As in `simulate`.
+
+    Returns
+    -------
+    xarray.Dataset
+        All stocks and memories, hidden ones too; it can be written to a file and read again.
+
+    Raises
+    ------
+    UnknownNameError, OverrideError
+        If a name, a shape, a time or a value does not fit.
+    """
+    loaded = model if isinstance(model, Model) else load_model(model)
+    plan = keeping(loaded, plan_run(loaded, overrides, None, None, method, time_step, None, None, initial, seed), at)
+    program = build(loaded, plan.request, few_runs=(plan.inputs.runs or 1) <= FEW_RUNS)
+    return state_dataset(loaded, plan, run(program, plan.inputs)[0])
 
 
 @dataclass(frozen=True)
