@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ import simlin
 import xarray as xr
 from jax import Array
 
-from tests.benchmarks.__main__ import BATCH, Row, as_markdown, folders, measured
+from tests.benchmarks.__main__ import BATCH, Row, as_markdown, folders, measured, timed
 from tests.benchmarks.c_peer import Peer, aligned, compile_peer
 from tests.engine.test_conformance import FLOOR
 from tests.engine.test_gradients import PARAMETERS, largest_error
@@ -270,14 +271,15 @@ def many_runs(case: Case, runs: int) -> Iterator[Row]:
     """Compare the throughput and the memory of a long stream of chunks with one batch."""
     overrides, process = case.runs(BATCH), psutil.Process()
     batch = partial(simulate, case.model, overrides, outcomes=case.outcomes, warn=False)
-    base = fastest({"batch": batch}, 3)["batch"] / BATCH
+    batch()
+    base = timed(batch, 5) / BATCH
     memory = process.memory_info().rss
     chunks, peak = -(-runs // BATCH), memory
-    start = time.perf_counter()
+    taken: list[float] = []
     for _ in range(chunks):
-        batch()
+        taken.append(timed(batch, 1))
         peak = max(peak, process.memory_info().rss)
-    seconds = (time.perf_counter() - start) / (chunks * BATCH)
+    seconds = median(taken) / BATCH
     grown = (peak - memory) / 2**20
     detail = f"{1e6 * seconds:.1f} us a run; memory grew by {grown:.0f} MiB"
     yield at_most(
