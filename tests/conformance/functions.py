@@ -360,6 +360,32 @@ ALLOCATIONS = (
     ),
 )
 
+RANDOM = (  # distributions are tested in tests/engine/test_random.py; here what is certain of them
+    Case("RANDOM 0 1 lies between 0 and 1", "RANDOM 0 1", "x = INTEGER(RANDOM 0 1()) ~~|", {"x": 0.0}),
+    Case(
+        "RANDOM UNIFORM between equal bounds",
+        "RANDOM UNIFORM",
+        "seg: A, B ~~|\nv[seg] = 3, 5 ~~|\nx[seg] = RANDOM UNIFORM(v[seg], v[seg], 0) ~~|",
+        {"x[A]": 3.0, "x[B]": 5.0},
+    ),
+    Case(
+        "RANDOM NORMAL without deviation is the mean",
+        "RANDOM NORMAL",
+        "x = RANDOM NORMAL(0, 9, Time, 0, 0) ~~|",
+        {"x": lambda t: t},
+        against_pysd=False,
+        why_not="a deviation of 0 is an error of SciPy",
+    ),
+    Case(
+        "RANDOM EXPONENTIAL without stretch is the shift",
+        "RANDOM EXPONENTIAL",
+        "x = RANDOM EXPONENTIAL(0, 9, Time, 0, 0) ~~|",
+        {"x": lambda t: t},
+        against_pysd=False,
+        why_not="a stretch of 0 is an error of SciPy",
+    ),
+)
+
 XMILE_FILE = "functions.xmile"
 
 XMILE = tuple(
@@ -383,4 +409,4 @@ XMILE = tuple(
     )
 )
 
-FUNCTIONS: tuple[Case, ...] = (*ELEMENT_WISE, *TIME, *REDUCTIONS, *VECTORS, *ALLOCATIONS, *XMILE)
+FUNCTIONS: tuple[Case, ...] = (*ELEMENT_WISE, *TIME, *REDUCTIONS, *VECTORS, *ALLOCATIONS, *RANDOM, *XMILE)
