@@ -62,7 +62,7 @@ MORE = {
     "bad value in forecast": Mistake(("forecast", "trial"), ("'baseline'",), (TRIAL, '"as_is"\n', "1\n")),
     "unknown override": Mistake(SWEEP, ("scenarios.toml", "'levr'", "'lever'"), (SCENARIOS, "lever = 1", "levr = 1")),
     "unknown name in the model": Mistake(SWEEP, ("small.mdl", "'leverr'", "'lever'"), (MODEL, "lever*", "leverr*")),
-    "no model": Mistake(("show", "small"), ("small.mdl", "not a Vensim model"), (MODEL, "~", "")),
+    "no model": Mistake(("show", "small"), ("small.mdl", "is no definition"), (MODEL, "~", "")),
     "missing model file": Mistake(("run", "no/such.mdl"), ("'no/such.mdl' does not exist",)),
     "unknown variable": Mistake(("show", "small", "levr"), ("'levr'", "did you mean 'lever'")),
     "unknown view": Mistake(("show", "small", "--view", "none"), ("unknown view 'none'", "there are none")),

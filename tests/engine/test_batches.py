@@ -92,3 +92,15 @@ def test_progress_is_told(load: Loader) -> None:
         patch.setattr(batches, "CHUNK", 3)
         simulate(model, {"a": xr.DataArray(np.arange(8.0), dims="run")}, progress=lambda d, t: seen.append((d, t)))
     assert seen == [(3, 8), (6, 8), (8, 8)]
+
+
+def test_what_fails_is_named_whatever_the_order_of_names(load: Loader) -> None:
+    equations = "z = INTEG(1, 0.0) ~ Dmnl [0,1]~|\na = SMOOTHI(Time, 1, 0) ~ Dmnl ~|\nb = -Time ~ Dmnl [-9,?]~|\ny = z ~ Dmnl [0,2]~|"
+    ds = simulate(load(equations), outcomes=["y", "b", "z", "a"])
+    assert (int(ds["result"]), str(ds["result_variable"].to_numpy()), float(ds["result_time"])) == (2, "z", 1.5)
+    held = simulate(load(equations), {"z": 0.5, "b": -10}, outcomes=["y", "b", "z", "a"])
+    assert (str(held["result_variable"].to_numpy()), float(held["result_time"])) == ("b", 0)
+
+
+def test_the_shipped_model_stays_in_its_declared_ranges() -> None:
+    assert int(simulate("export_controls")["result"]) == 0

@@ -28,7 +28,7 @@ MEANINGS = ("finite", "not_finite", "out_of_range")
 """By code. A run that is not finite may have been out of range before."""
 
 TOLERANCE = 1e-9
-"""How far beyond a limit counts as rounding, of the limit's size."""
+"""How far beyond a limit counts as rounding: of the larger limit's size, of 1 at least."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ def checks_of(model: Model, states: Sequence[Node], outcomes: Sequence[str]) -> 
     rows = [row for node in states for row in _rows_of_state(model, node)]
     rows += [row for key in _others(model, states, outcomes) for row in _rows_of_outcome(model, key)]
     labels, limits = [label for label, _ in rows], np.array([limit for _, limit in rows]).reshape((-1, 2))
-    slack = TOLERANCE * np.where(np.isfinite(limits), np.maximum(np.abs(limits), TOLERANCE), 0.0)
-    return Checks(tuple(labels), limits[:, 0] - slack[:, 0], limits[:, 1] + slack[:, 1])
+    return Checks(tuple(labels), limits[:, 0], limits[:, 1])
 
 
 def first_failures(
@@ -63,7 +62,9 @@ def first_failures(
         return jnp.zeros((runs,), dtype=jnp.int32)
     values = jnp.concatenate([jnp.broadcast_to(part, (part.shape[0], runs)) for part in parts])
     row = jnp.arange(n, dtype=jnp.int32)[:, None]
-    inside = (values >= checks.low[:, None]) & (values <= checks.high[:, None])
+    limits = np.stack([checks.low, checks.high])
+    slack = TOLERANCE * np.maximum(1.0, np.abs(np.where(np.isfinite(limits), limits, 0.0)).max(axis=0))
+    inside = (values >= (checks.low - slack)[:, None]) & (values <= (checks.high + slack)[:, None])
     return jnp.min(jnp.where(jnp.isfinite(values), jnp.where(inside, 2 * n, n + row), row), axis=0)
 
 

@@ -192,7 +192,10 @@ class _Simulation:
             def to_next_save(carry: Carry) -> Carry:
                 return lax.scan(one_step, carry, at_steps, length=request.steps_per_save)[0]
 
-            failures = first_failures(self.checks, self.model, carry.state, outcomes, runs)
+            # a scan sorts the keys of what it carries; the checks have an order of their own
+            states = {node: carry.state[node] for node in (*self.stocks, *self.memories)}
+            in_order = {key: outcomes[key] for key in request.outcomes}
+            failures = first_failures(self.checks, self.model, states, in_order, runs)
             return lax.cond(is_last, lambda carry: carry, to_next_save, carry), (outcomes, failures)
 
         segment = jax.checkpoint(save, prevent_cse=False) if request.checkpoint == "save" else save
