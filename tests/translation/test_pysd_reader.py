@@ -45,6 +45,12 @@ def test_names_units_limits_and_comments_are_kept(load: Loader) -> None:
     assert model.variables["investment"].kind == "constant"
 
 
+def test_comments_in_braces_and_a_missing_comment_are_read(load: Loader) -> None:
+    model = load('{first}\n"a {b}" = 2 {half {of} it} + {more} 1 ~ m ~|\nx = 3 ~ Year |\n{between}\ny = x ~ {u} ~ {d}|')
+    assert list(model.variables)[:3] == ["a {b}", "x", "y"]
+    assert (model.variables["x"].unit, model.variables["y"].documentation) == ("Year", "{d}")
+
+
 def test_control_variables_may_follow_from_others(load: Loader) -> None:
     assert load("x = 1 ~ Dmnl ~|").saveper == 0.5
 
