@@ -138,6 +138,18 @@ DELAYS = (
         {"x": chain(4, 1.5, 4, source, delay=True)},
     ),
     Case(
+        "an order that changes counts with what it is at the start",
+        "DELAY N",
+        INPUT + "n = 2 + STEP(1, 2) ~~|\nx = DELAY N(in, 4, 1.5, n) ~~|",
+        {"x": chain(2, 1.5, 4, source, delay=True)},
+    ),
+    Case(
+        "a delay whose time changes has the stages that fit its time at the start",
+        "DELAY N",
+        "x = DELAY N(3, 1 + Time/2, 1, 3) ~~|\ny = DELAY N(3, 1 + Time/2, 1, 2) ~~|\nz = x - y ~~|",
+        {"z": 0.0},
+    ),
+    Case(
         "DELAY N whose time changes",
         "DELAY N",
         "x = DELAY N(3, 2 + Time/2, 1, 2) ~~|",

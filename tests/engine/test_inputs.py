@@ -170,3 +170,13 @@ def test_an_override_without_effect_warns_and_names_itself(model: Model) -> None
         warnings.simplefilter("error")
         simulate(model, {"rate": 1}, outcomes=["total"])
         simulate(model, {"apart": 1}, outcomes=["apart"])
+
+
+def test_what_the_translation_took_cannot_be_overridden(load: Loader) -> None:
+    model = load("n = 2 ~~|\nlag = 1 ~~|\nx = SMOOTH N(Time, 2, 0, n) ~~|\ny = DELAY3(Time, lag) ~~|\n")
+    with pytest.raises(OverrideError, match="the order of the SMOOTH N in 'x' follows from it"):
+        simulate(model, overrides={"n": 3})
+    with pytest.raises(OverrideError, match="the delay in 'y' has 2 instead of 3 stages"):
+        simulate(model, overrides={"lag": 4})
+    with pytest.raises(OverrideError, match="time_step cannot be changed"):
+        simulate(model, time_step=0.25)

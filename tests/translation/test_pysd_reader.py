@@ -45,6 +45,12 @@ def test_names_units_limits_and_comments_are_kept(load: Loader) -> None:
     assert model.variables["investment"].kind == "constant"
 
 
+def test_comments_in_braces_and_a_missing_comment_are_read(load: Loader) -> None:
+    model = load('{first}\n"a {b}" = 2 {half {of} it} + {more} 1 ~ m ~|\nx = 3 ~ Year |\n{between}\ny = x ~ {u} ~ {d}|')
+    assert list(model.variables)[:3] == ["a {b}", "x", "y"]
+    assert (model.variables["x"].unit, model.variables["y"].documentation) == ("Year", "{d}")
+
+
 def test_control_variables_may_follow_from_others(load: Loader) -> None:
     assert load("x = 1 ~ Dmnl ~|").saveper == 0.5
 
@@ -109,7 +115,7 @@ $192-192-192,0,Times New Roman|12||0-0-0|0-0-0|0-0-255|-1--1--1|-1--1--1|96,96,1
         ("a: P, Q ~~|\nx[a] = 1, 2 ~ Dmnl ~|\ny = x[R] ~ Dmnl ~|", UnknownNameError, ["'R'", "'P' and 'Q'"]),
         ("a: P, Q ~~|\nx[a] = 1, 2 ~ Dmnl ~|\ny = x[a] ~ Dmnl ~|", ModelFileError, ["'a'", "left-hand side"]),
         ("x = INTEG(1, 0.0)+1 ~ Dmnl ~|", UnsupportedError, ["line 2", "'x'", "INTEG inside"]),
-        ("x = SMOOTH N(Time, 2, 0, Time) ~ Dmnl ~|", UnsupportedError, ["line 2", "'x' uses SMOOTH N with an order"]),
+        ("x = SMOOTH N(Time, 2, 0, LN(2)) ~ Dmnl ~|", UnsupportedError, ["line 2", "'x' uses SMOOTH N with an order"]),
         (":MACRO: M(a)\nM = a ~~|\n:END OF MACRO:\nx = M(1, 2) ~~|", ModelFileError, ["macro 'm'", "it takes 1"]),
     ],
 )

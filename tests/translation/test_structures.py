@@ -51,7 +51,11 @@ def load(tmp_path: Path) -> Loader:
         ("t((0,0),(1,1)) ~~|\nx = t + 1 ~~|", UnsupportedError, ["line 3", "the lookup 't' as a value"]),
         ("a: P, Q ~~|\nt[P]((0,0),(1,1)) ~~|\nx = t[Q](1) ~~|", UnsupportedError, ["'Q' of a lookup"]),
         ("a: P, Q ~~|\nt[a]((0,0),(1,1)) ~~|\nx = t(1) ~~|", UnsupportedError, ["a lookup of 1 subscript(s) with 0"]),
-        ("n = Time ~~|\nx = DELAY N(1, 2, 0, n) ~~|", UnsupportedError, ["line 3", "an order that does not follow"]),
+        (
+            "n = LN(Time + 9) ~~|\nx = DELAY N(1, 2, 0, n) ~~|",
+            UnsupportedError,
+            ["line 3", "an order that does not follow"],
+        ),
         ("x = SMOOTH N(1, 2, 0, 0) ~~|", UnsupportedError, ["SMOOTH N of order 0"]),
         ("x = ELMCOUNT(y) ~~|\ny = 1 ~~|", UnsupportedError, ["ELMCOUNT of something that is not"]),
         ("x = GET DIRECT CONSTANTS('no.csv', ',', 'A1') ~~|", ModelFileError, ["line 2", "'no.csv'", "not beside"]),

@@ -91,9 +91,9 @@ def read_inputs(model: Model, overrides: Overrides | None, initial: Mapping[str,
     replaced: dict[str, Replacement] = {}
     for name, value in given.items():
         selection = _selection(model, name)
+        _refuse_fixed(model, selection)
         if isinstance(value, float | int) and _set_number(constants, selection, value):
             continue
-        _refuse_control(selection)
         entry = _entry(model, selection, str(name), value, runs)
         held = constants.get(selection.variable.key)
         if entry.knots is None and held is not None and not np.isnan(held[entry.mask]).any():
@@ -131,13 +131,16 @@ def _set_number(constants: dict[str, np.ndarray], selection: Selection, value: f
     return True
 
 
-def _refuse_control(selection: Selection) -> None:
-    """Refuse an override of the clock."""
-    if selection.variable.kind == "control":
+def _refuse_fixed(model: Model, selection: Selection) -> None:
+    """Refuse an override of the clock, and of what the translation has taken the value of."""
+    variable = selection.variable
+    if variable.kind == "control":
         message = (
-            f"'{selection.variable.name}' cannot be overridden: "
-            "use the arguments time_step, save_every, start and stop instead."
+            f"'{variable.name}' cannot be overridden: use the arguments time_step, save_every, start and stop instead."
         )
+        raise OverrideError(message)
+    if variable.key in model.fixed:
+        message = f"'{variable.name}' cannot be overridden, since {model.fixed[variable.key]}: change it in the file."
         raise OverrideError(message)
 
 

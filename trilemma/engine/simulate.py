@@ -286,6 +286,13 @@ def _grid(
     if not step > 0:
         message = f"time_step is {step:g}: it must be above 0."
         raise OverrideError(message)
+    for name, key, moved in (
+        ("time_step", "time_step", step != model.time_step),
+        ("start", "initial_time", begin != model.initial_time),
+    ):
+        if moved and key in model.fixed:
+            message = f"{name} cannot be changed, since {model.fixed[key]}: change it in the file."
+            raise OverrideError(message)
     if not end > begin:
         message = f"the simulation stops at {end:g}, which is not after its start at {begin:g}."
         raise OverrideError(message)

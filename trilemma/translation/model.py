@@ -57,6 +57,8 @@ class Model:
     ----------
     name, path, hash
         Folder or file name, the file, and the SHA-256 of its text and of the files that it reads.
+    fixed
+        By key, variables whose value the translation has taken, so that no run may change them; and what for.
     title, version, status, description
         From model.toml beside the file; empty where there is none.
     ranges, hidden_ranges
@@ -81,6 +83,7 @@ class Model:
     parameters: ParameterTable
     derived: Mapping[str, DerivedOutcome] = field(default_factory=dict[str, DerivedOutcome])
     hidden_ranges: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    fixed: Mapping[str, str] = field(default_factory=dict[str, str])
     title: str = ""
     version: str = ""
     status: str = ""
@@ -259,6 +262,7 @@ def load_model(name_or_path: str | Path) -> Model:
         hash=hashlib.sha256(b"".join(file.read_bytes() for file in (path, *source.files))).hexdigest(),
         ranges=source.ranges,
         hidden_ranges=source.hidden_ranges,
+        fixed=source.fixed,
         nodes=source.variables,
         views=source.views,
         clock=_clock(path, source.variables, source.ranges | source.hidden_ranges),

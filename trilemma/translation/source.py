@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trilemma.translation import ir
@@ -25,6 +25,8 @@ class Source:
         The names shown in each view of the sketch.
     files
         The other files that the model reads.
+    fixed
+        By key, variables whose value the translation has taken, and what for.
     """
 
     ranges: dict[str, tuple[str, ...]]
@@ -32,3 +34,4 @@ class Source:
     variables: dict[str, ir.Variable]
     views: dict[str, tuple[str, ...]]
     files: tuple[Path, ...] = ()
+    fixed: dict[str, str] = field(default_factory=dict[str, str])

@@ -27,6 +27,7 @@ from trilemma.translation.source import Source
 Encoded = dict[str, Any] | list[Any] | str | float | int | bool | None
 
 _NODES: dict[str, type[Any]] = {node.__name__: node for node in (*ir.NODES, ir.Component, ir.Variable)}
+_PARTS = ("ranges", "hidden_ranges", "variables", "views", "fixed")
 _FIELDS = {name: tuple(field.name for field in fields(node)) for name, node in _NODES.items()}
 
 
@@ -42,7 +43,7 @@ def load(path: Path, content: bytes) -> Source | None:
         files = {Path(name): digest for name, digest in entry["files"].items()}
         if any(_digest(file.read_bytes()) != digest for file, digest in files.items()):
             return None
-        parts = {name: _decoded(entry[name]) for name in ("ranges", "hidden_ranges", "variables", "views")}
+        parts = {name: _decoded(entry[name]) for name in _PARTS}
         return Source(**parts, files=tuple(files))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -51,7 +52,7 @@ def load(path: Path, content: bytes) -> Source | None:
 def keep(path: Path, content: bytes, source: Source) -> None:
     """Keep the translation of a model file; where that cannot be done, do nothing."""
     with suppress(OSError, TypeError, ValueError, RecursionError):
-        entry = {name: _encoded(getattr(source, name)) for name in ("ranges", "hidden_ranges", "variables", "views")}
+        entry = {name: _encoded(getattr(source, name)) for name in _PARTS}
         entry["files"] = {str(file): _digest(file.read_bytes()) for file in source.files}
         place = _place(path, content)
         place.parent.mkdir(parents=True, exist_ok=True)

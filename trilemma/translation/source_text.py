@@ -19,6 +19,7 @@ _TEXT = r'(?>"(?>\\"|[^"])*+"|[^~|])*+'  # what stands in quotes may hold any si
 _ENTRY = re.compile(
     rf"(?P<equation>{_TEXT})~(?P<units>{_TEXT})(?:~(?P<documentation>[^~|]*+)(?:~{_TEXT})?)?\|", re.DOTALL
 )
+_COMMENT = re.compile(r"\"(?:\\\"|[^\"])*\"|(?<=[(,\s])'[^'\n]*'|\{(?>[^{}]++|\{[^{}]*+\})*+\}")
 _MACRO = re.compile(
     r":MACRO:\s*(?P<name>[^(]*)\((?P<parameters>[^)]*)\)(?P<body>.*?):END OF MACRO:", re.DOTALL | re.IGNORECASE
 )
@@ -122,8 +123,9 @@ def _definitions(path: Path, body: str, line: int) -> Iterator[Definition]:
         match = _ENTRY.match(body, start)
         if match is None:
             break
-        if match["documentation"] is not None:
-            yield Definition(line, *(clean(match[part]) for part in ("equation", "units", "documentation")))
+        if not match["equation"].startswith("*"):  # else it is the heading of a group
+            equation = _COMMENT.sub(lambda m: " " if m[0].startswith("{") else m[0], match["equation"])
+            yield Definition(line, clean(equation), clean(match["units"]), clean(match["documentation"] or ""))
         line += match[0].count("\n")
         position = match.end()
     rest = clean(body[start:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -14,7 +14,8 @@ from pysd.translators.structures import abstract_model as am
 
 from trilemma.errors import ModelFileError
 from trilemma.translation import ir
-from trilemma.translation.pysd_reader import constants, external
+from trilemma.translation.pysd_reader import external
+from trilemma.translation.pysd_reader.constants import Known
 from trilemma.translation.pysd_reader.equations import Scope
 from trilemma.translation.pysd_reader.external import Place, Series
 from trilemma.translation.pysd_reader.files import Section, Sections
@@ -61,6 +62,7 @@ class Reader:
         self.ranges = Ranges(path, self.section.abstract.subscripts, self.section.mappings, sections.aliases)
         self.files: set[Path] = set(self.ranges.files)
         self.lookups: dict[str, Lookup] = {}
+        self.fixed: dict[str, str] = {}
         self._hidden: dict[str, ir.Variable] = {}
         self._count = 0
 
@@ -75,7 +77,7 @@ class Reader:
             if variable.view:
                 shown.setdefault(variable.view, []).append(variable.name)
         views = {view: tuple(names) for view, names in shown.items()}
-        return Source(self.ranges.visible, self.ranges.hidden, variables, views, tuple(sorted(self.files)))
+        return Source(self.ranges.visible, self.ranges.hidden, variables, views, tuple(sorted(self.files)), self.fixed)
 
     # ------------------------------------------------------------------ what the translation of equations asks for
 
@@ -88,9 +90,14 @@ class Reader:
         self._count += 1
         return f"{ir.normalise(name)}|{self._count}"
 
-    def number(self, tree: object, *, smallest: bool = False) -> float | None:
-        """Return the value of an expression of constants, or None; see `constants.number`."""
-        return constants.number(self.elements, tree, smallest=smallest)
+    def known(self, *, smallest: bool = False, at_start: bool = False) -> Known:
+        """Return what works expressions of constants out; see `constants.Known`."""
+        return Known(self.elements, smallest, at_start)
+
+    def fix(self, keys: Iterable[str], why: str) -> None:
+        """Remember variables that the translation has taken the value of, so that no run may change them."""
+        for key in keys:
+            self.fixed.setdefault(key, why)
 
     def position(self, element: str) -> int:
         """Return the number of an element, from 1 on, in the range that no other one holds."""

@@ -68,9 +68,9 @@ def _delay(scope: Scope, tree: ae.DelayStructure) -> ir.Expression:
 
 def _delay_n(scope: Scope, tree: ae.DelayNStructure) -> ir.Expression:
     """Write DELAY N out: as DELAY where its time is constant; else a change of it passes from stage to stage."""
-    if scope.reader.number(tree.delay_time) is not None:
+    if scope.reader.known().number(tree.delay_time) is not None:
         return _delay(scope, ae.DelayStructure(tree.input, tree.delay_time, tree.initial, tree.order))  # type: ignore[arg-type]
-    order = _order(scope, tree.order, "DELAY N")
+    order = _stable_order(scope, _order(scope, tree.order, "DELAY N"), tree.delay_time)
     rate = scope.expression(tree.input)
     time = scope.expression(tree.delay_time)
     initial = scope.expression(tree.initial)
@@ -128,23 +128,30 @@ def _forecast(scope: Scope, tree: ae.ForecastStructure) -> ir.Expression:
 
 
 def _order(scope: Scope, tree: object, construct: str) -> int:
-    """Return the order of a delay or smooth: a number, or an expression of constants; a fraction is cut off."""
-    number = scope.reader.number(tree)
+    """Return the order of a delay or smooth: what it is at the start, where it changes; a fraction is cut off."""
+    known = scope.reader.known(at_start=True)
+    number = known.number(tree)
     if number is None:
         raise scope.unsupported(f"{construct} with an order that does not follow from constants")
     if not 1 <= number <= LARGEST_ORDER:
         raise scope.unsupported(f"{construct} of order {number:g} (an order from 1 to {LARGEST_ORDER} is expected)")
+    scope.reader.fix(known.used, f"the order of the {construct} in '{scope.name}' follows from it")
     return int(number)
 
 
 def _stable_order(scope: Scope, order: int, time: object) -> int:
     """Return the order of a delay, lowered where its stages would be shorter than the time step, as in Vensim."""
-    total, step = scope.reader.number(time, smallest=True), scope.reader.number(ae.ReferenceStructure("time_step"))
+    known = scope.reader.known(smallest=True, at_start=True)
+    total, step = known.number(time), known.number(ae.ReferenceStructure("time_step"))
     if total is None or step is None:
         return order
-    while order > 1 and order * step > total:
-        order -= 1
-    return order
+    stable = order
+    while stable > 1 and stable * step > total:
+        stable -= 1
+    if stable < order:
+        why = f"the delay in '{scope.name}' has {stable} instead of {order} stages, since a time step is as long as one"
+        scope.reader.fix(known.used, why)
+    return stable
 
 
 FORMS: dict[type, Callable[[Any, Any], ir.Expression]] = {
