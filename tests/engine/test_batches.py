@@ -95,7 +95,8 @@ def test_progress_is_told(load: Loader) -> None:
 
 
 def test_what_fails_is_named_whatever_the_order_of_names(load: Loader) -> None:
-    equations = "z = INTEG(1, 0.0) ~ Dmnl [0,1]~|\na = SMOOTHI(Time, 1, 0) ~ Dmnl ~|\nb = -Time ~ Dmnl [-9,?]~|\ny = z ~ Dmnl [0,2]~|"
+    equations = "z = INTEG(1, 0.0) ~ Dmnl [0,1]~|\na = SMOOTHI(Time, 1, 0) ~ Dmnl ~|"
+    equations += "\nb = -Time ~ Dmnl [-9,?]~|\ny = z ~ Dmnl [0,2]~|"
     ds = simulate(load(equations), outcomes=["y", "b", "z", "a"])
     assert (int(ds["result"]), str(ds["result_variable"].to_numpy()), float(ds["result_time"])) == (2, "z", 1.5)
     held = simulate(load(equations), {"z": 0.5, "b": -10}, outcomes=["y", "b", "z", "a"])
