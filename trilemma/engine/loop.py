@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array, lax
 
 from trilemma.engine.checks import Checks, checks_of, first_failures
-from trilemma.engine.hoisting import hoist
+from trilemma.engine.hoisting import Split, hoist, in_loop
 from trilemma.engine.integrators import METHODS, State
 from trilemma.engine.lower import assemble, check_functions, component_shape, evaluate
 from trilemma.engine.memory import Pipe, enter, fill, steps_of
@@ -107,11 +107,16 @@ def build(model: Model, request: Request, *, few_runs: bool = False) -> Program:
         Compile for `FEW_RUNS` runs at most.
     """
     quick = few_runs and jax.default_backend() == "cpu"
-    return jax.jit(pure(model, request), compiler_options=QUICK if quick else None)
+    return jax.jit(pure(model, request, hoisted=few_runs), compiler_options=QUICK if quick else None)
 
 
-def pure(model: Model, request: Request) -> Program:
+def pure(model: Model, request: Request, *, hoisted: bool = True) -> Program:
     """Return the program of a request as a pure function, for compilation or differentiation.
+
+    Parameters
+    ----------
+    hoisted
+        Take out of the loop what does not depend on the state: pays for few runs, not for batches.
 
     Raises
     ------
@@ -120,7 +125,7 @@ def pure(model: Model, request: Request) -> Program:
     ModelFileError
         If its equations form a loop.
     """
-    simulation = _Simulation(model, request)
+    simulation = _Simulation(model, request, split=hoist if hoisted else in_loop)
     check_functions(model, simulation.nodes)
     return simulation.run
 
@@ -154,8 +159,9 @@ def with_pipes(model: Model, request: Request, given: Given) -> Request:
 class _Simulation:
     """The plan of a program: which definitions are evaluated, in which order, at the start, in a step, at a save."""
 
-    def __init__(self, model: Model, request: Request) -> None:
+    def __init__(self, model: Model, request: Request, split: Split = hoist) -> None:
         self.model = model
+        self.split = split
         self.request = request
         self.masks = {key: np.reshape(mask, model.nodes[key].shape) for key, mask in request.replaced}
         self.begin = {key: np.reshape(mask, model.nodes[key].shape) for key, mask in request.initial}
@@ -178,7 +184,7 @@ class _Simulation:
         state, pipes = self._initial_state(given)
         steps = request.first_step + jnp.arange(request.saves * request.steps_per_save, dtype=jnp.int32)
         at_steps, step = self._hoisted_step(given, steps, state)
-        at_saves, saved = hoist(self._saved, given, steps[:: request.steps_per_save], state)
+        at_saves, saved = self.split(self._saved, given, steps[:: request.steps_per_save], state)
 
         def advance(carry: Carry, at: Slices) -> tuple[Carry, None]:
             return step(at, carry), None
@@ -216,9 +222,9 @@ class _Simulation:
         """Return what the steps need of their instants, to be scanned, and one step from a slice of it."""
         method = METHODS[self.request.method]
         shifts = [stage * self.request.time_step for stage in method.stages]
-        parts = [hoist(partial(self._rates, shift), given, steps, state) for shift in shifts]
+        parts = [self.split(partial(self._rates, shift), given, steps, state) for shift in shifts]
         if self.memories:
-            parts.append(hoist(self._entering, given, steps, state))
+            parts.append(self.split(self._entering, given, steps, state))
 
         def step(at: Slices, carry: Carry) -> Carry:
             held = {node: carry.state[node] for node in self.memories}
