@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -85,7 +85,8 @@ def measured(command: list[str], caches: Path | None = None) -> Process:
     peak = 0
     while process.poll() is None:
         peak = max(peak, _memory(process))
-        time.sleep(0.2)  # looking at all processes takes time from them
+        with suppress(psutil.TimeoutExpired):
+            process.wait(timeout=0.2)  # looking at all processes takes time from them
     if process.returncode:
         message = f"{' '.join(command)} stopped with {process.returncode}: {process.stderr.read().decode()}"
         raise RuntimeError(message)
