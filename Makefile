@@ -37,7 +37,7 @@ test: test-env
 	$(BIN)/python -m pytest -n 2
 
 bench: test-env
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks --write
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -222,8 +221,12 @@ def machine() -> str:
 def write(table: str, path: Path) -> None:
     """Put the table between the markers of a file."""
     text = path.read_text(encoding="utf-8")
-    pattern = re.compile(f"({re.escape(MARKERS[0])}\n).*?(\n{re.escape(MARKERS[1])})", re.DOTALL)
-    path.write_text(pattern.sub(lambda m: m.group(1) + table + m.group(2), text), encoding="utf-8")
+    head, start, rest = text.partition(MARKERS[0])
+    _, end, tail = rest.partition(MARKERS[1])
+    if not start or not end:
+        message = f"{path.name} has no markers for the benchmark table"
+        raise ValueError(message)
+    path.write_text(f"{head}{start}\n{table}\n{end}{tail}", encoding="utf-8")
 
 
 def main() -> int:
