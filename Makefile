@@ -31,7 +31,7 @@ lint: test-env
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 test: test-env
 	$(BIN)/python -m pytest -n 2
