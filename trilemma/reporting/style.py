@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 PAGE_WIDTH = 7.4  # inches: A4 less its margins
 INK = "#1b1b1b"
 GREY = "#6b6b6b"
-PALE = "#d9d9d9"
 BLUE = "#08519c"
 BLUE_BAND = "#9ecae1"
 ORANGE = "#b84a00"
-ORANGE_BAND = "#fdbb84"
 
 STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
