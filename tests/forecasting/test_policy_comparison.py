@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 
 from trilemma.content import set_project
-from trilemma.forecasting.overrides import scalars
 from trilemma.forecasting.spec import Design, Forecast, load_forecast
 from trilemma.forecasting.sweep import sweep
+from trilemma.translation.overrides import scalars
 
 ACT_ON_THE_PAST = {
     "never_controlled",

@@ -9,20 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr
 
 from trilemma.content import content_folders, find_forecast, find_model
-from trilemma.errors import ForecastFileError, list_names, unknown_name
-from trilemma.forecasting.overrides import ByElement, Override, by_element, check_limits, merge, written
+from trilemma.errors import ForecastFileError, unknown_name
 from trilemma.translation.ir import normalise
 from trilemma.translation.model import Model, load_model
-from trilemma.translation.toml_file import read_toml
+from trilemma.translation.overrides import ByElement, Override, by_element, check_limits, merge, written
+from trilemma.translation.toml_file import read_toml, shown
+from trilemma.translation.toml_tables import STRICT, validated
 
-STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 SCENARIO_FILE = "scenarios.toml"
-Table = TypeVar("Table", bound=BaseModel)
 ON_GRID = 1e-9  # steps; decimal years such as 0.1 are not exact in binary
 
 
@@ -145,7 +144,7 @@ def load_forecast(name_or_path: str | Path) -> Forecast:
     """
     path = find_forecast(name_or_path)
     file = shown(path)
-    table = _validated(_ForecastTable, read_toml(path, ForecastFileError), file, "")
+    table = validated(_ForecastTable, read_toml(path, ForecastFileError), file, ForecastFileError)
     model = _load_model(table.model, path)
     _refuse_repeats(table.scenarios, f"{file}, 'scenarios'")
     if table.baseline not in table.scenarios:
@@ -166,11 +165,6 @@ def load_forecast(name_or_path: str | Path) -> Forecast:
         method=table.method,
     )
     return forecast.with_model(model)
-
-
-def shown(path: Path) -> str:
-    """Return how messages name a file: with its folder, without the way there."""
-    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
 
 
 def _load_model(name: str, forecast_file: Path) -> Model:
@@ -201,7 +195,7 @@ def _read_scenarios(names: list[str], path: Path, model: Model, asked: str) -> t
         if not isinstance(content, dict):
             message = f"{file}: '{name}' is {content!r}, expected a table [{name}] with title and sentence."
             raise ForecastFileError(message)
-        tables[name] = _validated(_ScenarioTable, content, file, name)
+        tables[name] = validated(_ScenarioTable, content, file, ForecastFileError, table=name)
     for name in names:
         if name not in tables:
             error = unknown_name("scenario", name, tables, f"{asked} ({file})")
@@ -320,42 +314,3 @@ def _check_design(design: Design, model: Model, where: str) -> None:
     else:
         return
     raise ForecastFileError(message)
-
-
-def _validated(kind: type[Table], content: dict[str, Any], file: str, table: str) -> Table:
-    """Return content as a checked table; the first mistake becomes one sentence."""
-    try:
-        return kind.model_validate(content)
-    except ValidationError as failure:
-        raise _sentence(kind, failure, file, table) from failure
-
-
-def _sentence(kind: type[BaseModel], failure: ValidationError, file: str, table: str) -> ForecastFileError:
-    """Return one of pydantic's mistakes, a misspelt key first, as one sentence with file and key."""
-    errors = failure.errors(include_url=False)
-    first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
-    keys = [str(part) for part in first["loc"]]
-    key = ".".join([table, *keys] if table else keys)
-    if first["type"] == "missing":
-        return ForecastFileError(f"{file}: the key '{key}' is missing.")
-    if first["type"] == "extra_forbidden":
-        owner = {"design": Design, "horizon": Horizon}.get(keys[0], kind) if len(keys) > 1 else kind
-        place = ".".join([table, *keys[:-1]] if table else keys[:-1])
-        error = unknown_name("key", keys[-1], owner.model_fields, f"{file}, '{place}'" if place else file)
-        return ForecastFileError(str(error))
-    expected = first["msg"].removeprefix("Input should be ")
-    if first["type"] == "literal_error":
-        allowed = _allowed(kind, keys)
-        expected = f"one of {list_names(allowed)}" if allowed else expected
-    return ForecastFileError(f"{file}: '{key}' is {first['input']!r}, expected {expected}.")
-
-
-def _allowed(kind: type[BaseModel], keys: list[str]) -> tuple[str, ...]:
-    """Return the allowed values of a key that takes one of a few texts."""
-    for key in keys:
-        annotation = kind.model_fields[key].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            kind = annotation
-            continue
-        return getattr(annotation, "__args__", ())
-    return ()

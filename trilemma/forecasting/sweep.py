@@ -25,10 +25,10 @@ import numpy as np
 import xarray as xr
 
 from trilemma.content import PACKAGE, find_forecast
+from trilemma.engine import runs
 from trilemma.engine.checks import DETAILS, RESULT
 from trilemma.engine.simulate import simulate, without_effect
 from trilemma.errors import TrilemmaWarning
-from trilemma.forecasting import runs
 from trilemma.forecasting.designs import draws as draw_parameters
 from trilemma.forecasting.spec import Forecast, digest
 from trilemma.forecasting.store import Writer, create, is_there, open_store, read_values, replacing, store_path
@@ -191,7 +191,7 @@ def scenario_keys(forecast: Forecast, model: Model) -> dict[str, str]:
 def _program_hash() -> str:
     """Return the hash of the code that computes results, so that results of other code are not kept."""
     sources = sorted(path for room in ("engine", "translation") for path in (PACKAGE / room).glob("*.py"))
-    sources += [PACKAGE / "forecasting" / name for name in ("designs.py", "runs.py")]
+    sources.append(PACKAGE / "forecasting" / "designs.py")
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.is_file())).hexdigest()
 
 

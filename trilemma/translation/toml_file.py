@@ -9,6 +9,11 @@ from typing import Any
 from trilemma.errors import TrilemmaError
 
 
+def shown(path: Path) -> str:
+    """Return how messages name a file: with its folder, without the way there."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+
+
 def read_toml(path: Path, error: type[TrilemmaError]) -> dict[str, Any]:
     """Return the content of a TOML file.
 

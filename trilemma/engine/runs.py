@@ -1,7 +1,7 @@
-"""The runs of a forecast as calls of the engine: which runs go together, and what they are given.
+"""Many scenarios of one model as calls of the engine: which runs go together, and what they are given.
 
 All scenarios give the engine the same set of inputs, those they leave alone at the model's own values, and
-all calls have one size, so that one compiled program serves the whole sweep. Scenarios that replace equations
+all calls have one size, so that one compiled program serves them all. Scenarios that replace equations
 by numbers or series, or set initial values, need a program of their own and are grouped apart.
 """
 
@@ -9,21 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import xarray as xr
 
-from trilemma.forecasting.overrides import Value, scalars
-from trilemma.forecasting.spec import Scenario
 from trilemma.translation.model import Model
+from trilemma.translation.overrides import Value, scalars
 
 Structure: TypeAlias = tuple[tuple[tuple[str, tuple[float, ...]], ...], tuple[str, ...]]
 
 
+class Scenario(Protocol):
+    """What a scenario changes, as its file says it."""
+
+    @property
+    def overrides(self) -> Mapping[str, object]:
+        """Values by name."""
+        ...
+
+    @property
+    def initial(self) -> Mapping[str, object]:
+        """Initial values by name."""
+        ...
+
+
 @dataclass(frozen=True)
 class Segment:
-    """Draws `first` to `last` (not included) of one scenario, by its position in the forecast."""
+    """Draws `first` to `last` (not included) of one scenario, by its position in the list."""
 
     scenario: int
     first: int

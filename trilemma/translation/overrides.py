@@ -1,4 +1,4 @@
-"""What a scenario changes: overrides spelt as in the model, merged element by element, checked, expanded.
+"""What a scenario or a check changes: overrides spelt as in the model, merged element by element, checked, expanded.
 
 Inside, they are kept by scalar element, ``{"control lever": {"EUV": 1.0, ...}}``, where the element ``""``
 stands for the whole variable. Written out again they are numbers, ``{element: number}`` or
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any, TypeAlias
 
-from trilemma.errors import ForecastFileError, unknown_name
+from trilemma.errors import OverrideError, unknown_name
 from trilemma.translation.ir import Variable
 from trilemma.translation.model import Model
 
@@ -41,7 +41,7 @@ def by_element(model: Model, raw: Mapping[str, object], where: str) -> ByElement
     ------
     UnknownNameError
         For a variable or an element that does not exist.
-    ForecastFileError
+    OverrideError
         For a value of another form.
     """
     found: ByElement = {}
@@ -53,7 +53,7 @@ def by_element(model: Model, raw: Mapping[str, object], where: str) -> ByElement
         if isinstance(value, dict) and not value.keys() & SERIES_KEYS:
             if selection.indices is not None or not variable.dims:
                 message = f"{place} is a single number: give a number, or time and value."
-                raise ForecastFileError(message)
+                raise OverrideError(message)
             for element, number in value.items():
                 label = _element(model, variable, str(element), place)
                 own[label] = _number(number, f"{place}, element '{element}'")
@@ -82,7 +82,7 @@ def _number(value: object, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         expected = "a finite number, { element = number } or { time = [...], value = [...] }"
         message = f"{where} is {value!r}: expected {expected}."
-        raise ForecastFileError(message)
+        raise OverrideError(message)
     return float(value)
 
 
@@ -95,11 +95,11 @@ def _series(value: dict[str, Any], where: str) -> Series:
     lists: list[list[Any]] = [items for items in value.values() if isinstance(items, list) and items]
     if len(lists) != len(SERIES_KEYS) or len(lists[0]) != len(lists[1]):
         message = f"{where}: a series needs 'time' and 'value', two lists of the same length."
-        raise ForecastFileError(message)
+        raise OverrideError(message)
     time, values = ([_number(item, where) for item in value[key]] for key in ("time", "value"))
     if any(later <= earlier for earlier, later in zip(time, time[1:], strict=False)):
         message = f"{where}: the times of a series must rise, got {time}."
-        raise ForecastFileError(message)
+        raise OverrideError(message)
     return {"time": time, "value": values}
 
 
@@ -149,7 +149,7 @@ def check_limits(model: Model, overrides: Mapping[str, object], where: str) -> N
 
     Raises
     ------
-    ForecastFileError
+    OverrideError
         Naming the lever, the value and the limits.
     """
     rows = {row.name: row for row in model.parameters.rows if row.role in ("lever", "switch")}
@@ -160,7 +160,7 @@ def check_limits(model: Model, overrides: Mapping[str, object], where: str) -> N
         for number in _numbers(value):
             if not row.low <= number <= row.high:
                 message = f"{where}: the {row.role} '{name}' is {number:g}, allowed is {row.low:g} to {row.high:g}."
-                raise ForecastFileError(message)
+                raise OverrideError(message)
 
 
 def _numbers(value: Value) -> Iterable[float]:

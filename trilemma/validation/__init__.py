@@ -1,0 +1,1 @@
+"""Tests that a model must pass before its forecasts are worth reading."""
