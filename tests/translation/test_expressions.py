@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from trilemma.errors import ModelFileError, UnknownNameError
-from trilemma.translation.expressions import evaluate, parse_expression, read_outcomes
+from trilemma.translation.expressions import Under, evaluate, parse_expression
 from trilemma.translation.labelled import Labelled, lag_months
 
 TIMES = np.arange(2020.0, 2023.01, 0.25)
@@ -203,6 +202,8 @@ def test_values_and_gradients_under_jax_agree_with_numpy() -> None:
         ("lag_months(a)", "written lag_months\\(a, b\\)"),
         ("at(x, y)", "with numbers as times"),
         ("mean(x, 2025, 2020)", "with numbers as times, in order"),
+        ("highest(x, 2025, 2025)", "written highest\\(x, t0, t1\\), with numbers as times, in order"),
+        ("under(a, base)", "'under' at position 1 names a scenario; only a claim can"),
         ("", "expected a number, a name or"),
     ],
 )
@@ -218,28 +219,35 @@ def test_nothing_is_run_as_python() -> None:
         parse_expression("__import__('os')")
 
 
-def test_outcomes_file_round_trip(tmp_path: Path) -> None:
-    file = tmp_path / "outcomes.toml"
-    assert read_outcomes(file) == {}
-    file.write_text('["exact lag"]\nexpression = "lag_months(F[US], F[CN])"\nunit = "Month"\nsentence = "By months."\n')
-    outcome = read_outcomes(file)["exact lag"]
-    assert (outcome.unit, outcome.sentence) == ("Month", "By months.")
-    assert outcome.expression.names == {("F", "US"), ("F", "CN")}
+def test_extremes_are_taken_between_two_times_and_at_them() -> None:
+    wave = Labelled((), column(0, 1, 5, 2, -3, 0, 0, 0, 7, 7, 0, 0, 0))
+    assert value("highest(x, 2020, 2021)", x=wave) == 5
+    assert value("highest(x, 2020.625, 2021)", x=wave) == pytest.approx(3.5)  # between saved times
+    assert value("lowest(x, 2020, 2022)", x=wave) == -3
+    assert value("time_of_highest(x, 2020, 2023)", x=wave) == 2022  # the earliest of equal ones
+    assert np.isnan(value("highest(x, 2019, 2021)", x=wave)).all()
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ('["x"]\nexpression = ', "outcomes.toml is not valid TOML: .*line 2"),
-        ("x = 3", "'x': expected a table"),
-        ('[x]\nexpresion = "a"', "unknown key 'expresion' .*'expression'"),
-        ('[x]\nexpression = "a"\nunit = ""', "the key 'sentence' must be a text"),
-        ('[x]\nexpression = "a +"\nunit = ""\nsentence = "s"', "'x': expression 'a \\+': expected a number"),
-    ],
-)
-def test_a_bad_outcomes_file_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    file = tmp_path / "outcomes.toml"
-    file.write_text(text)
-    with pytest.raises((ModelFileError, UnknownNameError), match=sentence) as caught:
-        read_outcomes(file)
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("function", ["highest", "lowest", "time_of_highest"])
+def test_an_extreme_of_what_is_undefined_somewhere_is_undefined(function: str) -> None:
+    gappy = Labelled((), column(0, np.nan, *range(11)))
+    assert np.isnan(value(f"{function}(x, 2020, 2021)", x=gappy)).all()
+    assert np.isfinite(value(f"{function}(x, 2021, 2022)", x=gappy)).all()
+
+
+def test_scenarios_are_compared_within_one_expression() -> None:
+    parsed = parse_expression("gap - under(gap / loss, tight) + under(under(gap, inner), outer)", scenarios=True)
+    assert parsed.scenarios == {None: {"gap"}, "tight": {"gap", "loss"}, "inner": {"gap"}}
+    assert Under in {type(node) for node in parsed.tree.arguments[0].arguments}  # type: ignore[union-attr]
+    levels = {None: 10.0, "tight": 3.0, "inner": 5.0}
+
+    def scenario(name: str | None) -> Callable[[str, tuple[str, ...]], Labelled]:
+        return lambda variable, _: Labelled((), np.full((1, 1), levels[name] if variable == "gap" else 2.0))
+
+    found = evaluate(parsed, scenario(None), TIMES, under=scenario).values
+    assert found == pytest.approx(10 - 3 / 2 + 5)
+
+
+def test_a_scenario_is_a_name() -> None:
+    with pytest.raises(ModelFileError, match="expected the name of a scenario at position 10"):
+        parse_expression("under(a, 3)", scenarios=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +22,11 @@ from trilemma.engine.loop import FEW_RUNS, Request, build, checks, has_memories,
 from trilemma.engine.warm_start import keeping, resumed, state_dataset
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
 from trilemma.translation import ir
-from trilemma.translation.expressions import DerivedOutcome, evaluate
+from trilemma.translation.expressions import evaluate
 from trilemma.translation.labelled import Labelled
 from trilemma.translation.model import Model, Selection, load_model
 from trilemma.translation.ordering import upstream
+from trilemma.translation.outcomes import DerivedOutcome
 
 
 def simulate(
@@ -466,6 +468,8 @@ def _derived_variable(
         "description": outcome.sentence,
         "undefined": int(np.isnan(array).sum()),
     }
+    if outcome.components:
+        attrs["components"] = json.dumps(dict(outcome.components), ensure_ascii=False)
     return _with_runs(inputs, ("time", *value.dims), array, attrs)
 
 

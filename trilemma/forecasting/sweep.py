@@ -181,7 +181,7 @@ def scenario_keys(forecast: Forecast, model: Model) -> dict[str, str]:
         "horizon": forecast.horizon.model_dump(),
         "method": forecast.method,
         "outcomes": forecast.outcomes,
-        "derived": {name: [o.expression.text, o.unit, o.sentence] for name, o in used.items()},
+        "derived": {name: [repr(o.expression.tree), o.unit, o.sentence, o.components] for name, o in used.items()},
         "program": _program_hash(),
     }
     return {s.name: digest({**shared, "overrides": s.overrides, "initial": s.initial}) for s in forecast.scenarios}

@@ -21,6 +21,8 @@ Language
     x at the time t, on straight lines between saved times; undefined outside them. One value for all times.
 ``mean(x, t0, t1)``
     The mean of x from t0 to t1, likewise. One value for all times.
+``highest(x, t0, t1)``, ``lowest(x, t0, t1)``, ``time_of_highest(x, t0, t1)``
+    The largest and the smallest value of x from t0 to t1, and the earliest time of the largest, likewise.
 ``annual(x)``
     At each saved time, the mean of x over the calendar year that holds it (from floor(t) to floor(t) + 1), on
     straight lines between saved times; undefined in a year that the saved times do not cover whole.
@@ -28,6 +30,8 @@ Language
     12 (t - t*), where t* is the latest time with a(t*) <= b(t), on straight lines between saved times: by
     how many months b trails a. Undefined where a is above b(t) at all saved times, and where b(t) is above
     the last a, since t* then lies beyond the horizon.
+``under(x, scenario)``
+    x in another scenario, in the same draw. Claims compare scenarios with it; an outcome of a model cannot.
 
 Undefined is NaN, never 0.
 """
@@ -38,7 +42,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
-from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import numpy as np
@@ -50,11 +53,11 @@ from trilemma.translation.labelled import (
     Labelled,
     align,
     annual_means,
+    extreme_over,
     lag_months,
     mean_over,
     reduce_ranges,
 )
-from trilemma.translation.toml_file import read_toml
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,15 @@ class Call:
     arguments: tuple[Node, ...]
 
 
-Node: TypeAlias = Number | Reference | Call
+@dataclass(frozen=True)
+class Under:
+    """What is below it, in another scenario."""
+
+    argument: Node
+    scenario: str
+
+
+Node: TypeAlias = Number | Reference | Call | Under
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,14 @@ class Expression:
     where: str = ""
 
     @property
+    def scenarios(self) -> dict[str | None, frozenset[str]]:
+        """The scenarios that are asked for, None being the one at hand, each with its variables."""
+        found: dict[str | None, set[str]] = {}
+        for scenario, node in _walk_scenarios(self.tree, None):
+            found.setdefault(scenario, set()).add(node.name)
+        return {scenario: frozenset(names) for scenario, names in found.items()}
+
+    @property
     def names(self) -> frozenset[tuple[str, str | None]]:
         """Every variable with its element (``a`` or ``a,b``), or None where it is used whole."""
         found: set[tuple[str, str | None]] = set()
@@ -100,54 +119,6 @@ class Expression:
                 whole = not node.elements or any(element.endswith("!") for element in node.elements)
                 found.add((node.name, None if whole else ",".join(node.elements)))
         return frozenset(found)
-
-
-@dataclass(frozen=True)
-class DerivedOutcome:
-    """An outcome worked out from the variables of a model."""
-
-    name: str
-    expression: Expression
-    unit: str
-    sentence: str
-
-
-def read_outcomes(path: str | Path) -> dict[str, DerivedOutcome]:
-    """Read the derived outcomes of an outcomes.toml; a file that is not there holds none.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is not TOML, or a table lacks a key, has another one, or its expression cannot be parsed.
-    """
-    path = Path(path)
-    if not path.is_file():
-        return {}
-    tables = read_toml(path, ModelFileError)
-    return {name: _outcome(name, table, path.name) for name, table in tables.items()}
-
-
-def _outcome(name: str, table: object, file: str) -> DerivedOutcome:
-    """Return one derived outcome from its TOML table."""
-    keys = ("expression", "unit", "sentence")
-    where = f"{file}, '{name}'"
-    if not isinstance(table, dict):
-        message = f"{where}: expected a table with the keys {', '.join(keys)}, got {table!r}."
-        raise ModelFileError(message)
-    for key in table:
-        if key not in keys:
-            error = unknown_name("key", key, keys, where)
-            raise error
-    for key in keys:
-        if not isinstance(table.get(key), str) or (key != "unit" and not table[key].strip()):
-            message = f"{where}: the key '{key}' must be a text, got {table.get(key, 'nothing')!r}."
-            raise ModelFileError(message)
-    return DerivedOutcome(
-        name=name,
-        expression=parse_expression(table["expression"], where),
-        unit=table["unit"],
-        sentence=table["sentence"],
-    )
 
 
 # ---------------------------------------------------------------------------------------------- parsing
@@ -169,12 +140,17 @@ _ARGUMENTS: dict[str, tuple[int, int | None, str]] = {
     "max": (1, None, "max(x, y) or max(x[range!])"),
     "sum": (1, 1, "sum(x[range!])"),
     "mean": (3, 3, "mean(x, t0, t1)"),
+    "highest": (3, 3, "highest(x, t0, t1)"),
+    "lowest": (3, 3, "lowest(x, t0, t1)"),
+    "time_of_highest": (3, 3, "time_of_highest(x, t0, t1)"),
     "at": (2, 2, "at(x, t)"),
     "annual": (1, 1, "annual(x)"),
     "lag_months": (2, 2, "lag_months(a, b)"),
+    "under": (2, 2, "under(x, scenario)"),
 }
 _REDUCTIONS = ("sum", "min", "max")
-_AT_TIMES = ("at", "mean")
+_EXTREMES = ("highest", "lowest", "time_of_highest")
+_AT_TIMES = ("at", "mean", *_EXTREMES)
 
 
 @dataclass(frozen=True)
@@ -184,7 +160,7 @@ class _Token:
     start: int
 
 
-def parse_expression(text: str, where: str = "") -> Expression:
+def parse_expression(text: str, where: str = "", *, scenarios: bool = False) -> Expression:
     """Parse an expression.
 
     Parameters
@@ -193,6 +169,8 @@ def parse_expression(text: str, where: str = "") -> Expression:
         The expression, in the language of this module.
     where
         The file and key it comes from, for error messages.
+    scenarios
+        Whether ``under`` is allowed.
 
     Raises
     ------
@@ -201,7 +179,7 @@ def parse_expression(text: str, where: str = "") -> Expression:
     UnknownNameError
         For a function that does not exist, with near names.
     """
-    parser = _Parser(text, where)
+    parser = _Parser(text, where, scenarios)
     tree = parser.expression(0)
     if parser.token.kind != "end":
         parser.fail("an operator or the end")
@@ -215,8 +193,9 @@ def parse_expression(text: str, where: str = "") -> Expression:
 class _Parser:
     """Top-down operator precedence over the tokens of one text; lives as long as one call."""
 
-    def __init__(self, text: str, where: str) -> None:
+    def __init__(self, text: str, where: str, scenarios: bool) -> None:
         self.place = f"{where}: expression '{text}'" if where else f"expression '{text}'"
+        self.scenarios = scenarios
         self.where = where
         self._tokens = self._tokenise(text)
         self.token = next(self._tokens)
@@ -302,12 +281,27 @@ class _Parser:
             error = unknown_name("function", token.text, _ARGUMENTS, where)
             raise error
         self.take("(")
+        if function == "under":
+            return self.under(token)
         arguments = [self.expression(0)]
         while self.accept(","):
             arguments.append(self.expression(0))
         self.take(")")
         self.check(token, function, arguments)
         return Call(function, tuple(arguments))
+
+    def under(self, token: _Token) -> Node:
+        """Parse what follows ``under(``."""
+        if not self.scenarios:
+            message = f"{self.place}: 'under' at position {token.start} names a scenario; only a claim can."
+            raise ModelFileError(message)
+        argument = self.expression(0)
+        self.take(",")
+        if self.token.kind != "name":
+            self.fail("the name of a scenario")
+        scenario = self.advance().text.strip('"')
+        self.take(")")
+        return Under(argument, scenario)
 
     def check(self, token: _Token, function: str, arguments: list[Node]) -> None:
         """Check the number and the kind of a function's arguments."""
@@ -330,9 +324,24 @@ class _Parser:
 def _walk(node: Node) -> Iterator[Node]:
     """Yield a node and all below it."""
     yield node
+    for below in _below(node):
+        yield from _walk(below)
+
+
+def _below(node: Node) -> tuple[Node, ...]:
+    """Return what stands directly below a node."""
     if isinstance(node, Call):
-        for argument in node.arguments:
-            yield from _walk(argument)
+        return node.arguments
+    return (node.argument,) if isinstance(node, Under) else ()
+
+
+def _walk_scenarios(node: Node, scenario: str | None) -> Iterator[tuple[str | None, Reference]]:
+    """Yield the references below a node, each with the scenario that it is taken from."""
+    if isinstance(node, Reference):
+        yield scenario, node
+    inner = node.scenario if isinstance(node, Under) else scenario
+    for below in _below(node):
+        yield from _walk_scenarios(below, inner)
 
 
 def _reduces(node: Call) -> bool:
@@ -344,9 +353,9 @@ def _unreduced(node: Node) -> Iterator[Reference]:
     """Yield the references below a node whose marked ranges no call has reduced yet."""
     if isinstance(node, Reference):
         yield node
-    elif isinstance(node, Call) and not _reduces(node):
-        for argument in node.arguments:
-            yield from _unreduced(argument)
+    elif not (isinstance(node, Call) and _reduces(node)):
+        for below in _below(node):
+            yield from _unreduced(below)
 
 
 # ------------------------------------------------------------------------------------------- evaluation
@@ -354,7 +363,9 @@ def _unreduced(node: Node) -> Iterator[Reference]:
 Lookup: TypeAlias = Callable[[str, tuple[str, ...]], Labelled]
 
 
-def evaluate(expression: Expression, lookup: Lookup, times: Array) -> Labelled:
+def evaluate(
+    expression: Expression, lookup: Lookup, times: Array, *, under: Callable[[str], Lookup] | None = None
+) -> Labelled:
     """Work an expression out at the saved times.
 
     Parameters
@@ -366,6 +377,8 @@ def evaluate(expression: Expression, lookup: Lookup, times: Array) -> Labelled:
         under its own name; an element removes its dimension; no subscripts ask for the whole variable.
     times
         The saved times, rising, in years: plain numbers, known before any tracing.
+    under
+        Returns the lookup of another scenario, for an expression that compares scenarios.
 
     Returns
     -------
@@ -373,25 +386,44 @@ def evaluate(expression: Expression, lookup: Lookup, times: Array) -> Labelled:
         On (time or 1, *dims, run or 1). Undefined values are NaN.
     """
     with np.errstate(all="ignore"):
-        return _evaluate(expression.tree, lookup, np.asarray(times, dtype=float))
+        return _evaluate(expression.tree, _Context(lookup, np.asarray(times, dtype=float), under))
 
 
-def _evaluate(node: Node, lookup: Lookup, times: np.ndarray) -> Labelled:
+@dataclass(frozen=True)
+class _Context:
+    """What a node is worked out with."""
+
+    lookup: Lookup
+    times: np.ndarray
+    under: Callable[[str], Lookup] | None
+
+    def in_scenario(self, scenario: str) -> _Context:
+        """Return this context with the lookup of another scenario."""
+        assert self.under is not None, "an expression with under(...) needs scenarios"
+        return _Context(self.under(scenario), self.times, self.under)
+
+
+def _evaluate(node: Node, context: _Context) -> Labelled:
     """Work a node out."""
+    times = context.times
     if isinstance(node, Number):
         return Labelled((), np.full((1, 1), node.value))
     if isinstance(node, Reference):
-        return lookup(node.name, tuple(element.removesuffix("!") for element in node.elements))
-    first = _evaluate(node.arguments[0], lookup, times)
+        return context.lookup(node.name, tuple(element.removesuffix("!") for element in node.elements))
+    if isinstance(node, Under):
+        return _evaluate(node.argument, context.in_scenario(node.scenario))
+    first = _evaluate(node.arguments[0], context)
     if node.function in _AT_TIMES:
         limits = [argument.value for argument in node.arguments[1:] if isinstance(argument, Number)]
+        if node.function in _EXTREMES:
+            return Labelled(first.dims, extreme_over(node.function, first.values, times, limits[0], limits[1]))
         return Labelled(first.dims, mean_over(first.values, times, limits[0], limits[-1]))
     if node.function == "annual":
         return Labelled(first.dims, annual_means(first.values, times))
     if _reduces(node):
         marked = {e.removesuffix("!") for r in _unreduced(node.arguments[0]) for e in r.elements if e[-1] == "!"}
         return reduce_ranges(node.function, first, marked)
-    dims, arrays = align([first, *(_evaluate(argument, lookup, times) for argument in node.arguments[1:])])
+    dims, arrays = align([first, *(_evaluate(argument, context) for argument in node.arguments[1:])])
     if node.function == "lag_months":
         return Labelled(dims, lag_months(arrays[0], arrays[1], times))
     operation = OPERATIONS[node.function]

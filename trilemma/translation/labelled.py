@@ -153,6 +153,20 @@ def annual_means(values: Array, times: np.ndarray) -> Array:
     return namespace(values).concat([means[year] for year in years], axis=0)
 
 
+def extreme_over(function: str, values: Array, times: np.ndarray, start: float, stop: float) -> Array:
+    """Return the highest or lowest value from start to stop, or the earliest time of the highest."""
+    if start < times[0] or stop > times[-1]:
+        return values[:1] * np.nan
+    inside = times[(times > start) & (times < stop)]
+    corners = np.concatenate([[start], inside, [stop]])
+    xp = namespace(values)
+    parts = xp.concat([mean_over(values, times, corner, corner) for corner in corners], axis=0)
+    if function == "time_of_highest":
+        at = xp.asarray(corners)[xp.argmax(parts, axis=0)[None]]
+        return _defined(~xp.any(xp.isnan(parts), axis=0)[None], at)
+    return (xp.max if function == "highest" else xp.min)(parts, axis=0)[None]
+
+
 def lag_months(a: Array, b: Array, times: np.ndarray) -> Array:
     """Return by how many months b trails a: 12 (t - t*), t* the latest time with a(t*) <= b(t).
 

@@ -14,8 +14,8 @@ import numpy as np
 from trilemma.content import find_model
 from trilemma.errors import ModelFileError, UnknownNameError, unknown_name
 from trilemma.translation import ir, source_cache
-from trilemma.translation.expressions import DerivedOutcome, read_outcomes
 from trilemma.translation.folding import value_at_start
+from trilemma.translation.outcomes import DerivedOutcome, read_outcomes
 from trilemma.translation.parameters import ParameterTable, read_parameters
 from trilemma.translation.source import CONTROLS, Source
 
