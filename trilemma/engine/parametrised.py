@@ -24,6 +24,7 @@ from trilemma.translation.expressions import evaluate
 from trilemma.translation.labelled import Labelled
 from trilemma.translation.model import Model, Selection
 from trilemma.translation.ordering import component_of, upstream
+from trilemma.translation.picking import pick
 
 
 class Slot(NamedTuple):
@@ -193,7 +194,8 @@ def outcomes_at(problem: Parametrised, given: Given, theta: Array) -> tuple[dict
         place = f"the expression of '{name}'"
 
         def lookup(name: str, elements: tuple[str, ...], place: str = place) -> Labelled:
-            return named(model.resolve(f"{name}[{','.join(elements)}]" if elements else name, place))
+            picked = pick(model, name, elements, place)
+            return picked.of(whole[picked.variable.key])
 
         found[name] = evaluate(outcome.expression, lookup, plan.times)
     thinned = {label: Labelled(found[label].dims, found[label].values[:: plan.stride]) for label in plan.wanted.labels}
@@ -204,13 +206,11 @@ def outcome_dims(problem: Parametrised) -> dict[str, tuple[str, ...]]:
     """Return the dimensions of its own of each outcome; those of a derived one follow from its expression."""
     model, plan = problem.model, problem.plan
 
-    def blank(selection: Selection) -> Labelled:
-        own, shape = (selection.variable.dims, selection.variable.shape) if selection.indices is None else ((), ())
-        return Labelled(own, np.ones((len(plan.times), *shape, 1)))
-
     def lookup(name: str, elements: tuple[str, ...]) -> Labelled:
-        return blank(model.resolve(f"{name}[{','.join(elements)}]" if elements else name))
+        picked = pick(model, name, elements)
+        return picked.of(np.ones((len(plan.times), *picked.variable.shape, 1)))
 
-    dims = {label: blank(selection).dims for label, selection in plan.wanted.selections.items()}
+    selections = plan.wanted.selections.items()
+    dims = {label: chosen.variable.dims if chosen.indices is None else () for label, chosen in selections}
     derived = plan.wanted.derived.items()
     return dims | {name: evaluate(outcome.expression, lookup, plan.times).dims for name, outcome in derived}

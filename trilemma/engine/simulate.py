@@ -27,6 +27,7 @@ from trilemma.translation.labelled import Labelled
 from trilemma.translation.model import Model, Selection, load_model
 from trilemma.translation.ordering import upstream
 from trilemma.translation.outcomes import DerivedOutcome
+from trilemma.translation.picking import pick
 
 
 def simulate(
@@ -455,10 +456,8 @@ def _derived_variable(
     """Evaluate a derived outcome and count what is undefined."""
 
     def lookup(name: str, elements: tuple[str, ...]) -> Labelled:
-        label = f"{name}[{','.join(elements)}]" if elements else name
-        selection = model.resolve(label, f"the expression of '{outcome.name}'")
-        own = selection.variable.dims if selection.indices is None else ()
-        return Labelled(own, selected(selection, whole[selection.variable.key]))
+        picked = pick(model, name, elements, f"the expression of '{outcome.name}'")
+        return picked.of(whole[picked.variable.key])
 
     value = evaluate(outcome.expression, lookup, times)
     array = np.broadcast_to(np.asarray(value.values), (len(times), *np.shape(value.values)[1:]))
