@@ -77,6 +77,7 @@ MORE = {
     "outcome not in the results": Mistake((*COMPARE, "--outcomes", "Flet"), ("'Flet'", "'Fleet'")),
     "baseline not in the results": Mistake((*COMPARE, "--baseline", "asis"), ("'asis'", "'as_is'")),
     "time outside the results": Mistake((*COMPARE, "--at", "1990"), ("1990", "2020 to 2024")),
+    "variant of a forecast that has none": Mistake((*COMPARE, "--variant", "x"), ("no variant 'x'", "no [variants]")),
     "empty list": Mistake((*COMPARE, "--scenarios", ","), ("','", "names nothing")),
     "table in no folder": Mistake((*COMPARE, "--csv", "no/such/table.csv"), ("no/such/table.csv",)),
 }

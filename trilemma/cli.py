@@ -153,6 +153,10 @@ def compare(
     outcomes: Annotated[
         str | None, typer.Option(help="Outcomes to compare, separated by commas; all by default.")
     ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="One of the forecast's variants; all together by default.")
+    ] = None,
+    relative: Annotated[bool, typer.Option("--relative", help="Differences in per cent of the baseline.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write the table to a CSV file instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -171,6 +175,7 @@ def compare(
         baseline=baseline,
         at=at,
         outcomes=_listed(outcomes),
+        variant=variant,
     )
     if csv is not None:
         tables.to_csv(frame, csv)
@@ -178,7 +183,7 @@ def compare(
     elif as_json:
         typer.echo(tables.to_json(frame))
     else:
-        _print_table(tables.comparison_table(frame))
+        _print_table(tables.comparison_table(frame, relative=relative))
 
 
 @app.command()

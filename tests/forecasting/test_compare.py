@@ -60,6 +60,9 @@ def test_the_table_is_tidy_with_the_promised_columns(results: xr.Dataset) -> Non
         "difference_p5",
         "difference_p50",
         "difference_p95",
+        "relative_p5",
+        "relative_p50",
+        "relative_p95",
         "share_higher",
         "n",
         "undefined",
@@ -113,6 +116,19 @@ def test_an_undefined_neighbour_does_not_spoil_a_saved_time(results: xr.Dataset)
     results["lag"][:, :, 2] = np.nan
     assert compare(results, outcomes=["lag"], at=2021, scenarios=["plus"])["n"].tolist() == [40]
     assert compare(results, outcomes=["lag"], at=2021.5, scenarios=["plus"])["n"].tolist() == [0]
+
+
+def test_relative_differences_are_paired_by_draw(results: xr.Dataset) -> None:
+    double = row(compare(results), outcome="Fleet", element="US", scenario="double")
+    assert double["difference_p95"] - double["difference_p5"] > 50
+    assert double[["relative_p5", "relative_p50", "relative_p95"]].tolist() == pytest.approx([1, 1, 1], abs=1e-5)
+
+
+def test_a_relative_difference_to_nothing_is_undefined(results: xr.Dataset) -> None:
+    results["Fleet"].loc[{"scenario": "base"}] = 0
+    plus = row(compare(results), outcome="Fleet", element="US", scenario="plus")
+    assert np.isnan(plus["relative_p50"])
+    assert np.isfinite(plus["difference_p50"])
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,19 @@ def test_csv_reads_back(frame: pd.DataFrame, tmp_path: Path) -> None:
     assert len(read) == len(frame)
 
 
+def test_differences_in_per_cent_of_the_baseline(frame: pd.DataFrame) -> None:
+    row = frame[(frame["scenario"] == "full_stack_tight") & (frame["outcome"] == "capability gap")].iloc[0]
+    cell = tables.cells(frame)["capability gap", "full_stack_tight", 2030.0]
+    assert cell.relative == pytest.approx((row["relative_p5"], row["relative_p50"], row["relative_p95"]))
+    text = cell.difference_text(relative=True)
+    assert text.startswith(f"+{100 * row['relative_p50']:.0f} % (")
+    assert text.endswith(f"({cell.difference_band(relative=True)})")
+    assert tables.cells(frame)["capability gap", "as_enacted", 2030.0].difference_text(relative=True) == ""
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(tables.comparison_table(frame, relative=True))
+    assert cell.difference_text(band=False, relative=True) in console.export_text()
+
+
 def test_csv_into_a_missing_folder_is_one_sentence(frame: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="cannot be written"):
         tables.to_csv(frame, tmp_path / "missing" / "table.csv")

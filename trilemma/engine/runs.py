@@ -68,12 +68,15 @@ class Settings:
         The drawn values by scalar name, one a draw.
     defaults
         The model's own value of every constant.
+    numbers
+        The number of each draw, which random functions go by; counted from 0 where it is None.
     """
 
     overrides: tuple[Mapping[str, Value], ...]
     initial: tuple[Mapping[str, Value], ...]
     parameters: Mapping[str, np.ndarray]
     defaults: Mapping[str, float]
+    numbers: np.ndarray | None = None
 
     def structure(self, scenario: int) -> Structure:
         """Return what sets a scenario's program apart: replaced equations, knots, initial values."""
@@ -91,13 +94,19 @@ class Settings:
         return sorted(shared | set(self.parameters) | set(self.overrides[scenario]))
 
 
-def settings(model: Model, scenarios: Sequence[Scenario], parameters: Mapping[str, np.ndarray]) -> Settings:
+def settings(
+    model: Model,
+    scenarios: Sequence[Scenario],
+    parameters: Mapping[str, np.ndarray],
+    numbers: np.ndarray | None = None,
+) -> Settings:
     """Return the settings of scenarios and draws by scalar name, spelt as in the model."""
     return Settings(
         overrides=tuple(scalars(model, scenario.overrides) for scenario in scenarios),
         initial=tuple(scalars(model, scenario.initial) for scenario in scenarios),
         parameters={model.resolve(name).label: values for name, values in parameters.items()},
         defaults=model.constants(),
+        numbers=numbers,
     )
 
 
@@ -163,7 +172,8 @@ def _column(given: Settings, call: Call, name: str, own: Sequence[Mapping[str, V
         else:
             parts.append(np.full(segment.size, given.defaults[name]))
     values = np.concatenate(parts, axis=-1)
-    numbers = np.concatenate([np.arange(segment.first, segment.last) for segment in call.segments])
+    draws = np.concatenate([np.arange(segment.first, segment.last) for segment in call.segments])
+    numbers = draws if given.numbers is None else given.numbers[draws]
     filling = (0, call.size - len(numbers))
     run = ("run", np.pad(numbers, filling, mode="edge"))
     values = np.pad(values, [*[(0, 0)] * (values.ndim - 1), filling], mode="edge")

@@ -16,6 +16,7 @@ import xarray as xr
 
 from trilemma.errors import StoreError, unknown_name
 from trilemma.forecasting.store import read_values
+from trilemma.forecasting.variants import select_variant
 
 BAND = (0.05, 0.5, 0.95)
 COLUMNS = ("p5", "p50", "p95")
@@ -31,6 +32,7 @@ def compare(
     baseline: str | None = None,
     at: float | Sequence[float] | None = None,
     outcomes: Sequence[str] | None = None,
+    variant: str | None = None,
 ) -> pd.DataFrame:
     """Return a tidy table of outcomes by scenario, with paired differences to a baseline.
 
@@ -46,23 +48,28 @@ def compare(
         One or several times, linear between saved times; the last saved time by default.
     outcomes
         ``name`` (with all its elements) or ``name[element]``; all by default.
+    variant
+        One of the forecast's variants; the draws of all of them by default.
 
     Returns
     -------
     pandas.DataFrame
         One row an outcome, element (empty where there is none), scenario and time. Columns: outcome, element,
-        unit, scenario, time, p5, p50, p95, difference_p5, difference_p50, difference_p95, share_higher (of
-        the draws that are defined in both scenarios), n and undefined (numbers of draws).
-        ``attrs["baseline"]`` names the baseline.
+        unit, scenario, time, p5, p50, p95, difference_p5, difference_p50, difference_p95,
+        relative_p5, relative_p50, relative_p95, share_higher (of the draws that are defined in both scenarios),
+        n and undefined (numbers of draws).
+        A relative difference is A / B - 1 of scenario A to baseline B, taken within each draw; the shortfall 1 - A / B
+        is the same with its sign turned. ``attrs["baseline"]`` names the baseline.
 
     Raises
     ------
     UnknownNameError
-        For a scenario or outcome that is not in the results, with near names.
+        For a scenario, variant or outcome that is not in the results, with near names.
     StoreError
         For a time outside the saved ones.
     """
     names = _names(ds)
+    ds = ds if variant is None else select_variant(ds, variant)
     shown = list(names if scenarios is None else scenarios)
     baseline = str(ds.attrs.get("baseline", names[0])) if baseline is None else baseline
     for name in (*shown, baseline):
@@ -199,9 +206,13 @@ def _frame(part: _Part, scenarios: list[str], baseline: str, times: np.ndarray, 
     ranges = _ranges(data)
     data = _at_times(data, times).transpose("scenario", "draw", "time", *ranges)
     values = _loaded(data, scenarios)
-    differences = values - _loaded(data, [baseline])
+    held_against = _loaded(data, [baseline])
+    differences = values - held_against
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(held_against != 0, differences / held_against, np.nan)
     level, n = quantiles_over(values, BAND)
     difference, pairs = quantiles_over(differences, BAND)
+    relative, _ = quantiles_over(ratios, BAND)
     with np.errstate(invalid="ignore"):
         higher = np.where(pairs > 0, (differences > 0).sum(axis=1) / pairs, np.nan)
     labels = [",".join(map(str, element)) for element in product(*(data[dim].to_numpy() for dim in ranges))]
@@ -215,6 +226,7 @@ def _frame(part: _Part, scenarios: list[str], baseline: str, times: np.ndarray, 
             "time": [time for _, time, _ in index],
             **{name: level[i].ravel() for i, name in enumerate(COLUMNS)},
             **{f"difference_{name}": difference[i].ravel() for i, name in enumerate(COLUMNS)},
+            **{f"relative_{name}": relative[i].ravel() for i, name in enumerate(COLUMNS)},
             "share_higher": higher.ravel(),
             "n": n.ravel(),
             "undefined": values.shape[1] - n.ravel(),

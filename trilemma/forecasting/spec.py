@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 
 from trilemma.content import content_folders, find_forecast, find_model
 from trilemma.errors import ForecastFileError, unknown_name
+from trilemma.forecasting.variants import Variant, deal, read_variants, refuse_overlap
 from trilemma.translation.ir import normalise
 from trilemma.translation.model import Model, load_model
 from trilemma.translation.overrides import ByElement, Override, by_element, check_limits, merge, written
@@ -59,7 +60,7 @@ class Scenario(BaseModel):
 
 
 class Forecast(BaseModel):
-    """A resolved forecast: a model, scenarios, a design, outcomes and a horizon."""
+    """A resolved forecast: a model, scenarios, a design, outcomes, a horizon, and rival structures if any."""
 
     model_config = STRICT
     name: str
@@ -72,12 +73,18 @@ class Forecast(BaseModel):
     design: Design
     horizon: Horizon
     method: Literal["euler", "rk4"] = "euler"
+    variants: tuple[Variant, ...] = ()
     _model: Model | None = PrivateAttr(default=None)
 
     @property
     def hash(self) -> str:
         """The SHA-256 of the canonical JSON of everything above."""
         return digest(self.model_dump(mode="json"))
+
+    @property
+    def draws(self) -> int:
+        """The number of draws in a scenario, those of all variants."""
+        return len(deal(self.variants, self.design.draws).draw)
 
     def with_model(self, model: Model) -> Forecast:
         """Return this forecast holding its loaded model, so that it is not parsed twice."""
@@ -114,6 +121,7 @@ class _ForecastTable(BaseModel):
     design: Design = Design(method="central")
     horizon: Horizon = Horizon()
     method: Literal["euler", "rk4"] = "euler"
+    variants: dict[str, Any] = {}
 
 
 def digest(content: object) -> str:
@@ -152,17 +160,21 @@ def load_forecast(name_or_path: str | Path) -> Forecast:
         raise error
     _check_clock(table.horizon, model, f"{file}, 'horizon'")
     _check_design(table.design, model, f"{file}, 'design'")
+    scenarios = _read_scenarios(table.scenarios, _scenario_file(path), model, f"{file}, 'scenarios'")
+    variants = read_variants(table.variants, model, file)
+    refuse_overlap(variants, {scenario.name: scenario.overrides for scenario in scenarios}, model)
     forecast = Forecast(
         name=path.stem,
         title=table.title,
         sentence=table.sentence,
         model=table.model,
-        scenarios=_read_scenarios(table.scenarios, _scenario_file(path), model, f"{file}, 'scenarios'"),
+        scenarios=scenarios,
         baseline=table.baseline,
         outcomes=resolve_outcomes(model, table.outcomes, f"{file}, 'outcomes'"),
         design=table.design,
         horizon=table.horizon,
         method=table.method,
+        variants=variants,
     )
     return forecast.with_model(model)
 

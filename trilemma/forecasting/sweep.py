@@ -32,11 +32,13 @@ from trilemma.errors import TrilemmaWarning
 from trilemma.forecasting.designs import draws as draw_parameters
 from trilemma.forecasting.spec import Forecast, digest
 from trilemma.forecasting.store import Writer, create, is_there, open_store, read_values, replacing, store_path
+from trilemma.forecasting.variants import DESIGN_DRAW, VARIANT, Deal, coordinates, deal, spread
 from trilemma.translation.model import Model
 
 PARAMETER = "parameter:"
 BLOCK_RUNS = 8192
 BLOCK_BYTES = 192 << 20  # of outcomes in one call of the engine
+_OWN_COORDS = ["scenario", "draw", "scenario_title", VARIANT, DESIGN_DRAW]  # those that no run of the engine has
 PACKAGES = ("trilemma", "jax", "numpy", "scipy", "xarray", "zarr", "pysd")
 
 
@@ -76,7 +78,7 @@ def sweep(forecast: Forecast, *, progress: Progress | None = None) -> xr.Dataset
         return stored
     _warn_without_effect(forecast, model)
     task = _task(forecast, model, stored)
-    with replacing(target, task.bytes_per_run * len(forecast.scenarios) * forecast.design.draws) as folder:
+    with replacing(target, task.bytes_per_run * len(forecast.scenarios) * forecast.draws) as folder:
         _fill(folder, task, attrs, progress)
     return open_store(target)
 
@@ -143,6 +145,8 @@ class _Task:
     forecast: Forecast
     model: Model
     given: runs.Settings
+    drawn: tuple[str, ...]  # the parameters with a prior
+    dealt: Deal
     stored: xr.Dataset | None
     kept: Mapping[int, int]  # position in the forecast -> position in the old store
     bytes_per_run: int
@@ -156,7 +160,9 @@ class _Task:
 def _task(forecast: Forecast, model: Model, stored: xr.Dataset | None) -> _Task:
     """Return what a sweep has to do."""
     limits = {name: variable.limits for name, variable in model.variables.items()}
-    parameters = draw_parameters(forecast, model.parameters, limits)
+    drawn = draw_parameters(forecast, model.parameters, limits)
+    dealt = deal(forecast.variants, forecast.design.draws)
+    parameters = spread(drawn, forecast.variants, dealt, model)
     old = {} if stored is None else json.loads(stored.attrs["scenarios"])
     places = {name: i for i, name in enumerate(old)}
     keys = scenario_keys(forecast, model)
@@ -164,7 +170,9 @@ def _task(forecast: Forecast, model: Model, stored: xr.Dataset | None) -> _Task:
     return _Task(
         forecast=forecast,
         model=model,
-        given=runs.settings(model, forecast.scenarios, parameters),
+        given=runs.settings(model, forecast.scenarios, parameters, dealt.draw),
+        drawn=tuple(model.resolve(name).label for name in drawn),
+        dealt=dealt,
         stored=stored,
         kept=kept,
         bytes_per_run=_bytes_per_run(forecast, model),
@@ -181,6 +189,7 @@ def scenario_keys(forecast: Forecast, model: Model) -> dict[str, str]:
         "horizon": forecast.horizon.model_dump(),
         "method": forecast.method,
         "outcomes": forecast.outcomes,
+        "variants": [variant.model_dump(include={"name", "weight", "overrides"}) for variant in forecast.variants],
         "derived": {name: [repr(o.expression.tree), o.unit, o.sentence, o.components] for name, o in used.items()},
         "program": _program_hash(),
     }
@@ -191,7 +200,7 @@ def scenario_keys(forecast: Forecast, model: Model) -> dict[str, str]:
 def _program_hash() -> str:
     """Return the hash of the code that computes results, so that results of other code are not kept."""
     sources = sorted(path for room in ("engine", "translation") for path in (PACKAGE / room).glob("*.py"))
-    sources.append(PACKAGE / "forecasting" / "designs.py")
+    sources += [PACKAGE / "forecasting" / name for name in ("designs.py", "variants.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.is_file())).hexdigest()
 
 
@@ -212,7 +221,7 @@ def _bytes_per_run(forecast: Forecast, model: Model) -> int:
 
 def _fill(folder: Path, task: _Task, attrs: Mapping[str, Any], progress: Progress | None) -> None:
     """Write a whole store into an empty folder."""
-    block = runs.draw_block(task.forecast.design.draws, task.limit)
+    block = runs.draw_block(task.forecast.draws, task.limit)
     writer: Writer | None = None
     undefined: dict[str, int] = {}
     for segment, data in _segments(task, block, progress):
@@ -231,7 +240,7 @@ def _fill(folder: Path, task: _Task, attrs: Mapping[str, Any], progress: Progres
 
 def _segments(task: _Task, block: int, progress: Progress | None) -> Iterator[tuple[runs.Segment, xr.Dataset]]:
     """Yield the results of every scenario and block of draws on (run, ...): run first, then copied."""
-    draws = task.forecast.design.draws
+    draws = task.forecast.draws
     missing = [i for i in range(len(task.forecast.scenarios)) if i not in task.kept]
     done, total = 0, len(missing) * draws
     for call in runs.calls(task.given, missing, draws, task.limit):
@@ -248,7 +257,7 @@ def _segments(task: _Task, block: int, progress: Progress | None) -> Iterator[tu
         for first in range(0, draws, block):
             segment = runs.Segment(place, first, min(first + block, draws))
             part = task.stored[results].isel(scenario=old, draw=slice(segment.first, segment.last))
-            yield segment, read_values(part.drop_vars(["scenario", "draw", "scenario_title"]).rename(draw="run"))
+            yield segment, read_values(part.drop_vars(_OWN_COORDS, errors="ignore").rename(draw="run"))
 
 
 def _call(task: _Task, call: runs.Call, done: int, total: int, progress: Progress | None) -> xr.Dataset:
@@ -289,17 +298,17 @@ def _header(task: _Task, data: xr.Dataset, attrs: Mapping[str, Any]) -> xr.Datas
     parameters = {
         f"{PARAMETER}{name}": (
             "draw",
-            np.asarray(values, dtype=np.float64),
+            np.asarray(task.given.parameters[name], dtype=np.float64),
             {"units": rows[name].unit, "long_name": name, "name": name, "description": rows[name].note},
         )
-        for name, values in task.given.parameters.items()
+        for name in task.drawn
     }
     names, titles = ([getattr(s, field) for s in forecast.scenarios] for field in ("name", "title"))
     coords = {
         "scenario": ("scenario", np.array(names, dtype=object)),
         "scenario_title": ("scenario", np.array(titles, dtype=object)),
-        "draw": ("draw", np.arange(forecast.design.draws)),
-    }
+        "draw": ("draw", np.arange(forecast.draws)),
+    } | coordinates(forecast.variants, task.dealt)
     coords |= {str(dim): data[dim].variable for dim in data.dims if dim != "run" and dim in data.coords}
     origin = {
         "versions": json.dumps({"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}),
@@ -332,6 +341,7 @@ def _attributes(forecast: Forecast, model: Model) -> dict[str, Any]:
         "time_step": model.time_step,
         "outcomes": json.dumps(forecast.outcomes, ensure_ascii=False),
         "scenarios": json.dumps(scenarios, ensure_ascii=False),
+        "variants": json.dumps({v.name: v.model_dump(exclude={"name"}) for v in forecast.variants}, ensure_ascii=False),
     }
 
 

@@ -7,10 +7,10 @@ paired difference to a baseline. Nothing is computed here but the layout and the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -36,7 +36,10 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One outcome in one scenario at one time, in the unit it is shown in; differences are None in the baseline."""
+    """One outcome in one scenario at one time, in the unit it is shown in; differences are None in the baseline.
+
+    `relative` is the difference in parts of the baseline, and None where that is undefined.
+    """
 
     low: float
     middle: float
@@ -45,6 +48,7 @@ class Cell:
     share_higher: float
     undefined: int
     n: int
+    relative: tuple[float, float, float] | None = None
 
     @property
     def clear(self) -> bool:
@@ -70,16 +74,36 @@ class Cell:
         """The decimals that suit the band."""
         return decimals([self.low, self.middle, self.high])
 
-    def difference_text(self, *, band: bool = True) -> str:
-        """Return the difference with its sign and band; ``≈`` before it where no direction is clear."""
-        if self.difference is None or not math.isfinite(self.difference[1]):
+    def difference_text(self, *, band: bool = True, relative: bool = False) -> str:
+        """Return the difference with its sign and band; ``≈`` before it where no direction is clear.
+
+        A relative difference is in per cent of the baseline.
+        """
+        found = self._difference(relative)
+        if found is None:
             return ""
-        places = self.difference_places
+        (_, middle, _), places, unit = found
         mark = "" if self.clear else f"{UNCLEAR} "
-        text = mark + signed(self.difference[1], places)
-        if not band:
-            return text
-        return f"{text} ({span(self.difference[0], self.difference[2], places)})"
+        text = mark + signed(middle, places) + unit
+        return f"{text} ({self.difference_band(relative=relative)})" if band else text
+
+    def difference_band(self, *, relative: bool = False) -> str:
+        """Return the band of the difference; empty where there is none."""
+        found = self._difference(relative)
+        if found is None:
+            return ""
+        (low, _, high), places, unit = found
+        return span(low, high, places) + unit
+
+    def _difference(self, relative: bool) -> tuple[tuple[float, float, float], int, str] | None:
+        """Return the difference as it is shown, its decimals and what stands behind it."""
+        values = self.relative if relative else self.difference
+        if self.difference is None or values is None or not math.isfinite(values[1]):
+            return None
+        if not relative:
+            return values, self.difference_places, ""
+        low, middle, high = (100 * value for value in values)
+        return (low, middle, high), decimals([low, middle, high], 2), " %"
 
 
 def full_name(outcome: str, element: object) -> str:
@@ -122,8 +146,15 @@ def cells(frame: pd.DataFrame, *, scaled: bool = False) -> dict[tuple[str, str, 
             share_higher=float(row["share_higher"]),
             undefined=int(row["undefined"]),
             n=int(row["n"]),
+            relative=_relative(row) if row["scenario"] != baseline else None,
         )
     return found
+
+
+def _relative(row: Mapping[Any, Any]) -> tuple[float, float, float] | None:
+    """Return the relative difference of a row of a frame, where it has one."""
+    low, middle, high = (float(row.get(f"relative_{q}", math.nan)) for q in ("p5", "p50", "p95"))
+    return (low, middle, high) if math.isfinite(middle) else None
 
 
 def _rows(frame: pd.DataFrame) -> dict[tuple[str, float], str]:
@@ -139,14 +170,15 @@ def _scenarios(frame: pd.DataFrame) -> list[str]:
     return sorted(names, key=lambda name: name != baseline)
 
 
-def comparison_table(frame: pd.DataFrame) -> Table:
+def comparison_table(frame: pd.DataFrame, *, relative: bool = False) -> Table:
     """Return a terminal table: outcomes by scenarios, or one row a scenario when there are many.
 
-    Names and units are the model's own, so that they can be typed back as ``--outcomes``.
+    Names and units are the model's own, so that they can be typed back as ``--outcomes``. With `relative`, differences
+    are in per cent of the baseline.
     """
     scenarios = _scenarios(frame)
     draw = _side_by_side if len(scenarios) <= SIDE_BY_SIDE else _one_row_a_scenario
-    table = draw(frame, scenarios)
+    table = draw(frame, scenarios, relative)
     times = sorted(dict.fromkeys(frame["time"]))
     baseline = baseline_of(frame)
     table.title = f"{', '.join(f'{time:g}' for time in times)}; differences to {baseline or 'no baseline'}"
@@ -155,7 +187,7 @@ def comparison_table(frame: pd.DataFrame) -> Table:
     return table
 
 
-def _side_by_side(frame: pd.DataFrame, scenarios: list[str]) -> Table:
+def _side_by_side(frame: pd.DataFrame, scenarios: list[str], relative: bool) -> Table:
     """Return the table with one column a scenario."""
     found, rows = cells(frame), _rows(frame)
     several = len({time for _, time in rows}) > 1
@@ -167,24 +199,24 @@ def _side_by_side(frame: pd.DataFrame, scenarios: list[str]) -> Table:
     for scenario in scenarios:
         table.add_column(scenario, justify="right")
     for (name, time), unit in rows.items():
-        texts = [_rich_cell(found.get((name, scenario, time))) for scenario in scenarios]
+        texts = [_rich_cell(found.get((name, scenario, time)), relative) for scenario in scenarios]
         table.add_row(Text(name), Text(unit), *([f"{time:g}"] if several else []), *texts)
     return table
 
 
-def _rich_cell(cell: Cell | None) -> Text:
+def _rich_cell(cell: Cell | None, relative: bool) -> Text:
     """Return level over difference, as two lines."""
     if cell is None or not math.isfinite(cell.middle):
         return Text(MISSING)
     text = Text(number(cell.middle, cell.places), style="bold")
     text.append(f"  {span(cell.low, cell.high, cell.places)}", style="not bold")
-    difference = cell.difference_text()
+    difference = cell.difference_text(relative=relative)
     if difference:
         text.append(f"\n{difference}", style="not bold" if cell.clear else "not bold dim")
     return text
 
 
-def _one_row_a_scenario(frame: pd.DataFrame, scenarios: list[str]) -> Table:
+def _one_row_a_scenario(frame: pd.DataFrame, scenarios: list[str], relative: bool) -> Table:
     """Return the table with one row a scenario, grouped by outcome and year."""
     found = cells(frame)
     table = Table()
@@ -198,20 +230,19 @@ def _one_row_a_scenario(frame: pd.DataFrame, scenarios: list[str]) -> Table:
             cell = found.get((name, scenario, time))
             if cell is None:
                 continue
-            table.add_row(Text(heading), Text(scenario), *_long_cells(cell))
+            table.add_row(Text(heading), Text(scenario), *_long_cells(cell, relative))
             heading = ""
         table.add_section()
     return table
 
 
-def _long_cells(cell: Cell) -> list[str]:
+def _long_cells(cell: Cell, relative: bool) -> list[str]:
     """Return the numbers of one row: level, band, difference, its band, share of draws that are higher."""
     level = [number(cell.middle, cell.places), span(cell.low, cell.high, cell.places)]
-    if cell.difference is None or not math.isfinite(cell.difference[1]):
+    difference = cell.difference_text(band=False, relative=relative)
+    if not difference:
         return [*level, "", "", ""]
-    places = cell.difference_places
-    band = span(cell.difference[0], cell.difference[2], places)
-    return [*level, cell.difference_text(band=False), band, share(cell.share_higher)]
+    return [*level, difference, cell.difference_band(relative=relative), share(cell.share_higher)]
 
 
 def to_json(frame: pd.DataFrame) -> str:
