@@ -125,6 +125,32 @@ def run(
 
 
 @app.command()
+def draw(
+    model: ModelName,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the pictures; docs/structure/MODEL by default.")
+    ] = None,
+    sketch: Annotated[
+        bool, typer.Option("--sketch", help="Write the sketch of a Vensim file anew instead, one view a group.")
+    ] = False,
+) -> None:
+    """Draw the structure of a model: stocks and flows, view by view. Needs Graphviz.
+
+    Example: [bold]trilemma draw export_controls[/bold]
+    """
+    from trilemma.reporting.diagrams.files import write_pictures, write_sketch
+    from trilemma.translation.model import load_model
+
+    loaded = load_model(model)
+    if sketch:
+        _print_path(write_sketch(loaded))
+    else:
+        folder = output or content.project_root() / "docs" / "structure" / loaded.name
+        for path in write_pictures(loaded, folder):
+            _print_path(path)
+
+
+@app.command()
 def sweep(forecast: ForecastName) -> None:
     """Run what is missing in the store of a forecast: all its scenarios on the same draws.
 

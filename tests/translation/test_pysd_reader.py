@@ -104,6 +104,21 @@ $192-192-192,0,Times New Roman|12||0-0-0|0-0-0|0-0-255|-1--1--1|-1--1--1|96,96,1
     assert load_model(path).views == {"First View": ("alpha one",), "Second": ("beta",)}
 
 
+def test_views_of_a_file_without_a_sketch_are_its_groups(tmp_path: Path) -> None:
+    line = "*" * 56
+    text = "".join(f"{line}\n\t.{name}\n{line}~\n\t\tWhat it is.\n\t|\n{body}" for name, body in GROUPS.items())
+    path = tmp_path / "groups.mdl"
+    path.write_text("{UTF-8}\n" + text, encoding="utf-8")
+    assert load_model(path).views == {"First Group": ("alpha one", "gamma"), "Second": ("beta",)}
+
+
+GROUPS = {
+    "First Group": "alpha one= 1 ~~|\ngamma= alpha one ~~|\n",
+    "Second": "beta= 2\n\t~\tDmnl\n\t~\tNot a .Heading of its own.\n\t|\n",
+    "Control": "INITIAL TIME= 0 ~~|\nFINAL TIME= 1 ~~|\nTIME STEP= 1 ~~|\nSAVEPER= 1 ~~|\n",
+}
+
+
 @pytest.mark.parametrize(
     ("equations", "error", "words"),
     [

@@ -32,6 +32,7 @@ from trilemma.errors import ReportError, TrilemmaError, UnknownNameError
 from trilemma.forecasting.store import store_path
 from trilemma.forecasting.sweep import open_results
 from trilemma.reporting import manifest
+from trilemma.reporting.writing import write_texts
 
 if TYPE_CHECKING:
     from trilemma.forecasting.spec import Forecast
@@ -117,7 +118,8 @@ def report(
     if not force and manifest.is_current(noted, page, inputs):
         return [page, noted]
     html = _page(notebook, parameters, forecast.title, progress)
-    _write(folder, {page.name: html, noted.name: _manifest_text(forecast, inputs, html, page.name)})
+    texts = {page.name: html, noted.name: _manifest_text(forecast, inputs, html, page.name)}
+    write_texts(folder, texts, "the report")
     return [page, noted]
 
 
@@ -295,21 +297,3 @@ def _version(name: str) -> str:
 
         return __version__
     return version(name)
-
-
-def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write files so that each is either the old or the new one, never a part."""
-    temporary = {name: folder / f".{name}.{os.getpid()}.tmp" for name in texts}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            temporary[name].write_text(text, encoding="utf-8", newline="\n")
-        for name in texts:
-            temporary[name].replace(folder / name)
-    except OSError as error:
-        reason = error.strerror or error
-        message = f"the report cannot be written to '{folder.name}' ({reason}): free space or name another --project."
-        raise ReportError(message) from error
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)

@@ -162,7 +162,7 @@ class Variable:
     kind
         constant, stock, auxiliary, lookup, data or control.
     view
-        The view of the sketch that shows it, or an empty text.
+        The view of the sketch that shows it, the group of a file without a sketch, or an empty text.
     hidden
         True for the stocks inside delays and smooths, and for the variables of macros.
     """

@@ -68,7 +68,7 @@ class Model:
     nodes
         All variables by key, with the hidden stocks.
     views
-        The names shown in each view of the sketch.
+        The names shown in each view of the sketch, or in each group of a file without one.
     parameters, derived
         The tables of parameters.csv and outcomes.toml beside the file; empty where there are none.
     """

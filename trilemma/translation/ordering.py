@@ -5,7 +5,7 @@ A node is one definition (component) of a variable, so that ``x[CN]`` may follow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
@@ -112,3 +112,39 @@ def upstream(model: Model, targets: Iterable[str]) -> frozenset[str]:
         reached |= needed
         waiting.extend(needed)
     return frozenset(reached)
+
+
+def causes(model: Model, key: str, *, initial: bool = True) -> tuple[str, ...]:
+    """Return the visible variables that the equations of one refer to, in order of appearance; the time is "time".
+
+    What a delay or a smooth inside an equation refers to counts as referred to by the equation.
+
+    Parameters
+    ----------
+    initial
+        Whether what only an initial value refers to counts as well.
+    """
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = [key]
+    while waiting:
+        current = waiting.pop(0)
+        seen.add(current)
+        for component in model.nodes[current].components:
+            for referred in _referred(component.expression, initial=initial):
+                hidden = referred in model.nodes and model.nodes[referred].hidden
+                if not hidden:
+                    found[referred] = None
+                elif referred not in seen:
+                    waiting.append(referred)
+    return tuple(found)
+
+
+def _referred(node: ir.Expression, *, initial: bool) -> Iterator[str]:
+    """Yield the keys that an expression refers to, with or without those of initial values."""
+    if isinstance(node, ir.Reference):
+        yield node.key
+    skipped = node.initial if isinstance(node, (*ir.STATES, ir.ActiveInitial)) and not initial else None
+    for child in ir.children(node):
+        if child is not skipped:
+            yield from _referred(child, initial=initial)

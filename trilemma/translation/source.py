@@ -22,7 +22,7 @@ class Source:
     variables
         By key.
     views
-        The names shown in each view of the sketch.
+        The names shown in each view of the sketch, or in each group of a file without one.
     files
         The other files that the model reads.
     fixed

@@ -1,10 +1,10 @@
-"""Looks up in the text of a model file what parsing loses: the lines of definitions, the views of the sketch."""
+"""Looks up in the text of a model file what parsing loses: the lines of definitions, the views they belong to."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,9 @@ _COMMENT = re.compile(r"\"(?:\\\"|[^\"])*\"|(?<=[(,\s])'[^'\n]*'|\{(?>[^{}]++|\{
 _MACRO = re.compile(
     r":MACRO:\s*(?P<name>[^(]*)\((?P<parameters>[^)]*)\)(?P<body>.*?):END OF MACRO:", re.DOTALL | re.IGNORECASE
 )
+
+_GROUP = re.compile(r"^\*{3,}\s*\n\s*\.(?P<name>[^\n~]+?)\s*\n\*{3,}\s*~", re.MULTILINE)
+_OWN_GROUPS = ("control", "subscripts")
 
 
 def read_text(path: Path) -> str:
@@ -154,6 +157,20 @@ def sketch_views(text: str) -> dict[str, str]:
             if len(row) > 8 and int(row[8]) % 2:  # an even number marks a shadow variable
                 views.setdefault(normalise(row[2]), view)
     return views
+
+
+def group_views(text: str, lines: Mapping[str, Sequence[int]]) -> dict[str, str]:
+    """Return the group that each variable of a .mdl stands under, by the variable's key; not those of Vensim itself.
+
+    Parameters
+    ----------
+    lines
+        The lines of the definitions by the variable's key.
+    """
+    body = text.split(SKETCH_MARK, 1)[0]
+    headings = [(body.count("\n", 0, match.end()), clean(match["name"])) for match in _GROUP.finditer(body)]
+    found = {key: [name for line, name in headings if line < numbers[0]] for key, numbers in lines.items() if numbers}
+    return {key: names[-1] for key, names in found.items() if names and names[-1].lower() not in _OWN_GROUPS}
 
 
 def file_aliases(text: str) -> dict[str, str]:

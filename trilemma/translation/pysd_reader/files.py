@@ -25,6 +25,7 @@ from trilemma.translation import ir
 from trilemma.translation.source_text import (
     Definition,
     file_aliases,
+    group_views,
     read_text,
     sketch_views,
     split_vensim,
@@ -137,7 +138,7 @@ def _read_vensim(path: Path) -> Sections:
         )
         for m in macros
     ]
-    return Sections(main, parsed, sketch_views(text), file_aliases(text))
+    return Sections(main, parsed, sketch_views(text) or group_views(text, main.lines), file_aliases(text))
 
 
 def _vensim_section(path: Path, section: Any, definitions: Sequence[Definition]) -> Section:  # noqa: ANN401
