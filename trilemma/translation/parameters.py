@@ -20,20 +20,18 @@ Priors
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trilemma.errors import ParameterTableError, list_names, near_names
+from trilemma.errors import ParameterTableError, near_names
+from trilemma.translation.csv_file import Line, read_table
 
 if TYPE_CHECKING:
     from trilemma.translation.priors import FloatArray, Limits
@@ -103,23 +101,11 @@ def read_parameters(path: str | Path) -> ParameterTable:
     ParameterTableError
         For the first mistake, with file, line, column and what was expected.
     """
-    path = Path(path)
-    content, text = _read_text(path)
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
-    rows: list[Parameter] = []
-    lines: list[int] = []
-    try:
-        header = _read_header(next(reader, []), path)
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append(_read_row(header, cells, _Place(path, reader.line_num)))
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        msg = f"{path}, line {reader.line_num}: expected comma-separated cells ({error}); check the quotes."
-        raise ParameterTableError(msg) from error
-    _check_names(rows, lines, path)
-    _check_groups(rows, lines, path)
-    return ParameterTable(tuple(rows), hashlib.sha256(content).hexdigest())
+    table = read_table(Path(path), COLUMNS, ParameterTableError)
+    rows = [_read_row(line) for line in table.lines]
+    _check_names(rows, table.lines)
+    _check_groups(rows, table.lines)
+    return ParameterTable(tuple(rows), table.hash)
 
 
 def check_against_model(table: ParameterTable, constants: Mapping[str, float], units: Mapping[str, str]) -> list[str]:
@@ -218,129 +204,64 @@ def _draw(u: FloatArray, row: Parameter, limits: Limits) -> FloatArray:
     return curve(u, row.central, row.low, row.high, limits)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A line of a table, to say where a mistake is."""
-
-    path: Path
-    line: int
-
-    def fail(self, column: str, text: str) -> NoReturn:
-        """Raise the error for a cell of this line."""
-        msg = f"{self.path}, line {self.line}, column '{column}': {text}"
-        raise ParameterTableError(msg)
-
-
-def _read_text(path: Path) -> tuple[bytes, str]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror}); give the path of a parameters.csv."
-        raise ParameterTableError(msg) from error
-    try:
-        return content, content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        msg = f"{path}, line {line}: expected UTF-8 text; save the table as UTF-8."
-        raise ParameterTableError(msg) from error
-
-
-def _read_header(cells: list[str], path: Path) -> list[str]:
-    header = [cell.strip().lower() for cell in cells]
-    for name in COLUMNS:
-        if header.count(name) != 1:
-            found = "is missing" if name not in header else "appears twice"
-            msg = f"{path}, line 1: column '{name}' {found}; expected the columns {', '.join(COLUMNS)}."
-            raise ParameterTableError(msg)
-    for name in header:
-        if name not in COLUMNS:
-            msg = f"{path}, line 1: unknown column '{name}'; expected the columns {', '.join(COLUMNS)}."
-            raise ParameterTableError(msg)
-    return header
-
-
-def _read_row(header: list[str], cells: list[str], place: _Place) -> Parameter:
-    if len(cells) != len(header):
-        hint = "quote cells that hold a comma" if len(cells) > len(header) else "add the missing cells"
-        place.fail(
-            header[min(len(cells), len(header) - 1)],
-            f"expected {len(header)} cells, found {len(cells)}; {hint}.",
-        )
-    text = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-    for column in ("name", "unit"):
-        if not text[column]:
-            place.fail(column, f"expected a {column}, found an empty cell.")
-    if not text["source"]:
-        place.fail("source", "expected a reference or the word 'assumption', found an empty cell.")
-    if text["role"] not in ROLES:
-        place.fail("role", f"expected {list_names(ROLES)}, found '{text['role']}'.")
-    values = {column: _read_number(text[column], column, place) for column in NUMBERS}
+def _read_row(line: Line) -> Parameter:
+    line.filled("source", "a reference or the word 'assumption'")
+    values = {column: line.number_of(column) for column in NUMBERS}
     row = Parameter(
-        name=text["name"],
-        unit=text["unit"],
-        prior=text["prior"],
-        role=text["role"],
-        source=text["source"],
-        note=text["note"],
+        name=line.filled("name"),
+        unit=line.filled("unit"),
+        prior=line["prior"],
+        role=line.one_of("role", ROLES),
+        source=line["source"],
+        note=line["note"],
         **values,
     )
-    _check_range(row, place)
-    _check_prior(row, place)
+    _check_range(row, line)
+    _check_prior(row, line)
     return row
 
 
-def _read_number(cell: str, column: str, place: _Place) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        place.fail(column, f"expected a number, found '{cell}'.")
-    if not math.isfinite(value):
-        place.fail(column, f"expected a finite number, found '{cell}'.")
-    return value
-
-
-def _check_range(row: Parameter, place: _Place) -> None:
+def _check_range(row: Parameter, line: Line) -> None:
     if row.low > row.high:
-        place.fail("low", f"low is {row.low:g} and above high, {row.high:g}; exchange them.")
+        line.fail("low", f"low is {row.low:g} and above high, {row.high:g}; exchange them.")
     if not row.low <= row.central <= row.high:
         bounds = f"{row.low:g} to {row.high:g}"
-        place.fail("central", f"expected a value from low to high, {bounds}; found {row.central:g}.")
+        line.fail("central", f"expected a value from low to high, {bounds}; found {row.central:g}.")
 
 
-def _check_prior(row: Parameter, place: _Place) -> None:
+def _check_prior(row: Parameter, line: Line) -> None:
     if not row.prior:
         return
     match = _PRIOR.fullmatch(row.prior)
     grouped = bool(row.group) == (row.family == "dirichlet")
     if match is None or match["family"] not in FAMILIES or not grouped:
         known = "'uniform', 'normal', 'lognormal', 'beta', 'dirichlet(group)' or an empty cell"
-        place.fail("prior", f"expected {known}, found '{row.prior}'.")
+        line.fail("prior", f"expected {known}, found '{row.prior}'.")
     if row.role != "parameter":
-        place.fail("prior", f"a {row.role} has no prior; empty the cell or make the role 'parameter'.")
+        line.fail("prior", f"a {row.role} has no prior; empty the cell or make the role 'parameter'.")
     if row.low == row.high:
-        place.fail("prior", f"a {row.family} prior needs low below high; widen the range or empty the cell.")
+        line.fail("prior", f"a {row.family} prior needs low below high; widen the range or empty the cell.")
     if row.family == "lognormal" and row.low <= 0:
-        place.fail("low", f"expected a value above 0 for a lognormal prior, found {row.low:g}.")
+        line.fail("low", f"expected a value above 0 for a lognormal prior, found {row.low:g}.")
     if row.family in ("beta", "dirichlet"):
         if row.low < 0 or row.high > 1:
-            place.fail("low", f"expected low and high in 0..1 for a {row.family} prior.")
+            line.fail("low", f"expected low and high in 0..1 for a {row.family} prior.")
         if not 0 < row.central < 1:
-            place.fail("central", f"expected a mean between 0 and 1 for a {row.family} prior.")
+            line.fail("central", f"expected a mean between 0 and 1 for a {row.family} prior.")
 
 
-def _check_names(rows: list[Parameter], lines: list[int], path: Path) -> None:
+def _check_names(rows: list[Parameter], lines: tuple[Line, ...]) -> None:
     seen: dict[str, int] = {}
     for row, line in zip(rows, lines, strict=True):
         key = " ".join(row.name.lower().replace("_", " ").split())
         if key in seen:
-            _Place(path, line).fail("name", f"'{row.name}' is in line {seen[key]} already; keep one of them.")
-        seen[key] = line
+            line.fail("name", f"'{row.name}' is in line {seen[key]} already; keep one of them.")
+        seen[key] = line.number
 
 
-def _check_groups(rows: list[Parameter], lines: list[int], path: Path) -> None:
+def _check_groups(rows: list[Parameter], lines: tuple[Line, ...]) -> None:
     for prior in dict.fromkeys(row.prior for row in rows if row.family == "dirichlet"):
         members = [(row, line) for row, line in zip(rows, lines, strict=True) if row.prior == prior]
         total = math.fsum(row.central for row, _ in members)
         if abs(total - 1) > 1e-9:
-            text = f"the central values of '{prior}' sum to {total:g}; expected 1."
-            _Place(path, members[-1][1]).fail("central", text)
+            members[-1][1].fail("central", f"the central values of '{prior}' sum to {total:g}; expected 1.")
