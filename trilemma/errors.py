@@ -35,6 +35,10 @@ class ParameterTableError(TrilemmaError):
     """A parameters.csv that contradicts itself or its model."""
 
 
+class EvidenceError(TrilemmaError):
+    """A table of observations, events or measurements with a wrong cell, or one that contradicts itself."""
+
+
 class ForecastFileError(TrilemmaError):
     """A forecast or scenario file with a wrong key or value."""
 

@@ -1,0 +1,1 @@
+"""Evidence and how a model is held against it. Beside forecasting: neither knows the other."""
