@@ -124,11 +124,11 @@ def _jacobian(problem: Parametrised, progress: Callable[[int, int], None] | None
         return jax.device_get(compiled(arrays, jnp.asarray(central[:, run]), jnp.asarray(tangent)))
 
     parts: list[dict[str, np.ndarray]] = []
-    pieces = list(_pieces(columns, FORWARD_CHUNK))
-    for part in _in_threads(call, pieces):
+    chunks = list(pieces(columns, FORWARD_CHUNK))
+    for part in in_threads(call, chunks):
         parts.append(part)
         if progress is not None:
-            progress(min(columns, len(parts) * len(pieces[0])), columns)
+            progress(min(columns, len(parts) * len(chunks[0])), columns)
     joined = {label: np.concatenate([part[label] for part in parts], axis=-1)[..., :columns] for label in parts[0]}
     return {label: array.reshape((*array.shape[:-1], runs, count)) for label, array in joined.items()}
 
@@ -214,7 +214,7 @@ class LossGradient:
             theta: Any = rows[where].T
             return jax.device_get(self.compiled(arrays, theta))
 
-        losses, gradients = zip(*_in_threads(call, list(_pieces(len(rows), REVERSE_CHUNK))), strict=True)
+        losses, gradients = zip(*in_threads(call, list(pieces(len(rows), REVERSE_CHUNK))), strict=True)
         loss, gradient = np.concatenate(losses), np.concatenate(gradients, axis=-1).T
         return loss[: len(rows)].reshape(runs), gradient[: len(rows)].reshape((*runs, points.shape[-1]))
 
@@ -305,7 +305,7 @@ def _losses(problem: Parametrised, loss: Loss, given: Given, theta: Array) -> Ar
     return jax.vmap(loss, in_axes=-1)(spread)
 
 
-def _pieces(count: int, largest: int) -> Iterator[np.ndarray]:
+def pieces(count: int, largest: int) -> Iterator[np.ndarray]:
     """Yield the positions of each chunk: equal sizes, the last one filled up, one at least for each thread."""
     number = -(-count // largest)
     if count >= 2 * workers():
@@ -315,7 +315,7 @@ def _pieces(count: int, largest: int) -> Iterator[np.ndarray]:
         yield np.minimum(np.arange(first, first + size), count - 1)
 
 
-def _in_threads(call: Callable[[np.ndarray], Any], pieces: Sequence[np.ndarray]) -> Iterator[Any]:
+def in_threads(call: Callable[[np.ndarray], Any], pieces: Sequence[np.ndarray]) -> Iterator[Any]:
     """Yield the result of each chunk in order; all threads call one compiled function."""
     if len(pieces) == 1:
         yield call(pieces[0])

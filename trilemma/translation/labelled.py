@@ -128,13 +128,13 @@ def mean_over(values: Array, times: np.ndarray, start: float, stop: float) -> Ar
         return values[:1] * np.nan
     if values.shape[0] == 1:
         return values
-    weights = _weights(times, start, stop)
+    weights = time_weights(times, start, stop)
     used = np.flatnonzero(weights)
     parts = [values[i : i + 1] * float(weights[i]) for i in range(used[0], used[-1] + 1)]
     return reduce(lambda a, b: a + b, parts)
 
 
-def _weights(times: np.ndarray, start: float, stop: float) -> np.ndarray:
+def time_weights(times: np.ndarray, start: float, stop: float) -> np.ndarray:
     """Return the weight of each saved time in the mean of straight lines through the saved values."""
     inside = times[(times > start) & (times < stop)]
     corners = np.unique(np.concatenate([[start], inside, [stop]]))

@@ -46,7 +46,7 @@ def read_outcomes(path: str | Path) -> dict[str, DerivedOutcome]:
     if not path.is_file():
         return {}
     tables = read_toml(path, ModelFileError)
-    return _written_out({name: _outcome(name, table, path.name) for name, table in tables.items()})
+    return written_out({name: _outcome(name, table, path.name) for name, table in tables.items()})
 
 
 def _outcome(name: str, table: object, file: str) -> DerivedOutcome:
@@ -92,7 +92,7 @@ def _components(table: object, where: str) -> tuple[tuple[str, float], ...]:
     return tuple((part, float(weight)) for part, weight in table.items())
 
 
-def _written_out(outcomes: Mapping[str, DerivedOutcome]) -> dict[str, DerivedOutcome]:
+def written_out(outcomes: Mapping[str, DerivedOutcome]) -> dict[str, DerivedOutcome]:
     """Return the outcomes with those that they refer to put in their place."""
     by_key = {normalise(name): outcome for name, outcome in outcomes.items()}
     done: dict[str, Node] = {}
