@@ -16,7 +16,7 @@ import xarray as xr
 
 from tests.small_project import LONGEST, ROOT, Workspace
 
-COMMANDS = ("models", "show", "run", "sweep", "compare", "report", "forecast")
+COMMANDS = ("models", "show", "run", "evidence", "sweep", "compare", "report", "forecast")
 
 
 def python(*words: str) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -112,11 +112,8 @@ def run(
     from trilemma.engine.simulate import simulate
     from trilemma.reporting.runs import run_table, write_run
 
-    if method not in ("euler", "rk4"):
-        message = f"unknown method '{method}': expected 'euler' or 'rk4'."
-        raise OverrideError(message)
     result = simulate(
-        model, _assigned(assignments or []), outcomes=outcomes or None, save_every=save_every, method=method
+        model, _assigned(assignments or []), outcomes=outcomes or None, save_every=save_every, method=_method(method)
     )
     if output is not None:
         typer.echo(f"wrote {write_run(result, output)}")
@@ -148,6 +145,45 @@ def draw(
         folder = output or content.project_root() / "docs" / "structure" / loaded.name
         for path in write_pictures(loaded, folder):
             _print_path(path)
+
+
+@app.command()
+def evidence(
+    model: ModelName = "export_controls",
+    series: Annotated[str | None, typer.Argument(help="A series: all its rows, with source.")] = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Hold the model's central run against the headline observations.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --fit: against every observation measured.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="List the dated events of policy.")] = False,
+    figure: Annotated[Path | None, typer.Option(help="Draw all series on a page: .png, .svg or .pdf.")] = None,
+    method: Annotated[str, typer.Option(help="Integration method of --fit: euler or rk4.")] = "euler",
+    as_json: AsJson = False,
+) -> None:
+    """Show the evidence on a model: its series, one of them, its events, or how the model fits it.
+
+    Example: [bold]trilemma evidence export_controls --fit[/bold]
+    """
+    from trilemma.calibration.evidence import load_evidence
+    from trilemma.calibration.listing import list_events, list_observations, list_series
+    from trilemma.translation.model import load_model
+
+    loaded = load_model(model)
+    if figure is not None:
+        from trilemma.reporting.evidence import evidence_figure, write_figure
+
+        _print_path(write_figure(evidence_figure(load_evidence(loaded)), figure))
+    elif fit:
+        from trilemma.calibration.check import evidence_check
+        from trilemma.reporting.evidence import fit_records
+
+        _print_rows(fit_records(evidence_check(loaded, everything=everything, method=_method(method))), as_json)
+    elif events:
+        _print_rows(list_events(load_evidence(loaded)), as_json)
+    elif series is not None:
+        _print_rows(list_observations(load_evidence(loaded), series), as_json)
+    else:
+        _print_rows(list_series(loaded), as_json)
 
 
 @app.command()
@@ -256,6 +292,20 @@ def forecast(
         paths = make_report(loaded, progress=progress)
     for path in paths:
         _print_path(path)
+
+
+def _method(text: str) -> Literal["euler", "rk4"]:
+    """Return the name of an integration method.
+
+    Raises
+    ------
+    OverrideError
+        If there is no such method.
+    """
+    if text not in ("euler", "rk4"):
+        message = f"unknown method '{text}': expected 'euler' or 'rk4'."
+        raise OverrideError(message)
+    return text
 
 
 def _assigned(assignments: list[str]) -> dict[str, float]:
