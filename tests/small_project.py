@@ -109,6 +109,21 @@ sentence = "Nothing ever grew."
 "history switch" = 0
 """
 
+CLAIMS = """[H1]
+title = "A tight lever slows both fleets"
+says = "Pulling the lever slows all."
+tested = "By the share of both fleets that is lost at the end."
+change = "A lever that acts on one of them."
+[[H1.condition]]
+title = "Fleets lost"
+metric = "sum(Fleet[actor!])"
+scenario = "tight"
+against = "as_is"
+paired = "shortfall"
+at = 2024
+above = 0.05
+"""
+
 FORECAST = """title = "A small forecast"
 sentence = "Two policies."
 model = "small"
@@ -153,6 +168,7 @@ FILES = {
     "models/small/small.mdl": MODEL,
     "models/small/parameters.csv": PARAMETERS,
     "models/small/outcomes.toml": OUTCOMES,
+    "models/small/claims.toml": CLAIMS,
     "forecasts/scenarios.toml": SCENARIOS,
     "forecasts/trial.toml": FORECAST,
     "notebooks/trial.ipynb": notebook(PARAMETERS_CELL, PAGE_CELL),

@@ -16,7 +16,7 @@ import xarray as xr
 
 from tests.small_project import LONGEST, ROOT, Workspace
 
-COMMANDS = ("models", "show", "run", "evidence", "sweep", "compare", "report", "forecast")
+COMMANDS = ("models", "show", "run", "evidence", "sweep", "compare", "claims", "report", "forecast")
 
 
 def python(*words: str) -> str:
@@ -46,6 +46,15 @@ def test_version() -> None:
 def test_an_import_loads_nothing_heavy(statement: str) -> None:
     loaded = python("-c", f"{statement}; import sys; print(*sys.modules)").split()
     assert not {"jax", "pysd", "xarray", "pandas", "matplotlib", "papermill"} & set(loaded)
+
+
+def test_claims_are_judged_on_the_stored_results(swept: Workspace) -> None:
+    text = swept.run("claims", "trial").succeeded()
+    assert "supported" in text
+    assert "Fleets lost" in text
+    (row,) = json.loads(swept.run("claims", "trial", "--claim", "h1", "--json").succeeded())
+    assert (row["verdict"], row["probability"], row["draws"]) == ("supported", 1, 4)
+    assert 0.05 < row["conditions"][0]["p50"] < 1
 
 
 def test_models_lists_a_projects_own_models_first(swept: Workspace) -> None:

@@ -36,6 +36,7 @@ class Mistake:
 
 
 TRIAL, SCENARIOS, MODEL = "forecasts/trial.toml", "forecasts/scenarios.toml", "models/small/small.mdl"
+CLAIMS = "models/small/claims.toml"
 SWEEP, RUN, COMPARE = ("sweep", "trial"), ("run", "small"), ("compare", "trial")
 
 IN_PROCESSES = {
@@ -78,6 +79,13 @@ MORE = {
     "baseline not in the results": Mistake((*COMPARE, "--baseline", "asis"), ("'asis'", "'as_is'")),
     "time outside the results": Mistake((*COMPARE, "--at", "1990"), ("1990", "2020 to 2024")),
     "variant of a forecast that has none": Mistake((*COMPARE, "--variant", "x"), ("no variant 'x'", "no [variants]")),
+    "unknown claim": Mistake(("claims", "trial", "--claim", "H7"), ("unknown claim 'H7'", "'H1'")),
+    "claim on an unknown scenario": Mistake(
+        ("claims", "trial"), ("claims.toml", "'tigth'", "'tight'"), (CLAIMS, '"tight"', '"tigth"')
+    ),
+    "claim on what is not stored": Mistake(
+        ("claims", "trial"), ("'brake'", "'outcomes' in forecasts/trial.toml"), (CLAIMS, "sum(Fleet[actor!])", "brake")
+    ),
     "empty list": Mistake((*COMPARE, "--scenarios", ","), ("','", "names nothing")),
     "table in no folder": Mistake((*COMPARE, "--csv", "no/such/table.csv"), ("no/such/table.csv",)),
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trilemma.engine.gradients import sensitivities
     from trilemma.engine.simulate import simulate, state_at
     from trilemma.errors import TrilemmaError, TrilemmaWarning
+    from trilemma.forecasting.claims import judge_claims
     from trilemma.forecasting.compare import compare
     from trilemma.forecasting.spec import load_forecast
     from trilemma.forecasting.sweep import open_results, sweep
@@ -25,6 +26,7 @@ __all__ = [
     "TrilemmaError",
     "TrilemmaWarning",
     "compare",
+    "judge_claims",
     "load_forecast",
     "load_model",
     "open_results",
@@ -39,6 +41,7 @@ _HOMES = {
     "TrilemmaError": "trilemma.errors",
     "TrilemmaWarning": "trilemma.errors",
     "compare": "trilemma.forecasting.compare",
+    "judge_claims": "trilemma.forecasting.claims",
     "load_forecast": "trilemma.forecasting.spec",
     "load_model": "trilemma.translation.model",
     "open_results": "trilemma.forecasting.sweep",

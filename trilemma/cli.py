@@ -249,6 +249,29 @@ def compare(
 
 
 @app.command()
+def claims(
+    forecast: ForecastName,
+    claim: Annotated[list[str] | None, typer.Option("--claim", help="One claim by its name; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the claims of a model to the test: verdict, probability, and the assumptions on which it flips.
+
+    Example: [bold]trilemma claims policy_comparison --claim H2[/bold]
+    """
+    from trilemma.forecasting.claims import judge_claims
+    from trilemma.forecasting.spec import load_forecast
+    from trilemma.reporting import claim_tables
+
+    loaded = load_forecast(forecast)
+    findings = judge_claims(loaded, claim or None)
+    if as_json:
+        typer.echo(claim_tables.to_json(findings))
+    else:
+        titles, variants = ({s.name: s.title for s in some} for some in (loaded.scenarios, loaded.variants))
+        _print_table(claim_tables.claims_table(findings, titles, variants))
+
+
+@app.command()
 def report(
     forecast: Annotated[
         str, typer.Argument(help="A file under forecasts/ without its ending, or a path.")

@@ -47,6 +47,10 @@ class StoreError(TrilemmaError):
     """A result store that is missing, foreign, damaged or cannot be written."""
 
 
+class ClaimError(TrilemmaError):
+    """A claim that is badly written, or that some results cannot test."""
+
+
 class ReportError(TrilemmaError):
     """A report that could not be made."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,6 +77,7 @@ class Forecast(BaseModel):
     method: Literal["euler", "rk4"] = "euler"
     variants: tuple[Variant, ...] = ()
     _model: Model | None = PrivateAttr(default=None)
+    _described: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def hash(self) -> str:
@@ -86,11 +89,16 @@ class Forecast(BaseModel):
         """The number of draws in a scenario, those of all variants."""
         return len(deal(self.variants, self.design.draws).draw)
 
-    def with_model(self, model: Model) -> Forecast:
-        """Return this forecast holding its loaded model, so that it is not parsed twice."""
+    def with_files(self, model: Model, described: Iterable[str]) -> Forecast:
+        """Return this forecast holding its loaded model and the names in its scenario file: neither is read twice."""
         copy = self.model_copy()
-        copy._model = model
+        copy._model, copy._described = model, tuple(described)
         return copy
+
+    @property
+    def described(self) -> tuple[str, ...]:
+        """The scenarios that its scenario file describes, asked for or not."""
+        return self._described or tuple(scenario.name for scenario in self.scenarios)
 
     def load_model(self) -> Model:
         """Return the model as it was when this forecast was loaded."""
@@ -160,7 +168,8 @@ def load_forecast(name_or_path: str | Path) -> Forecast:
         raise error
     _check_clock(table.horizon, model, f"{file}, 'horizon'")
     _check_design(table.design, model, f"{file}, 'design'")
-    scenarios = _read_scenarios(table.scenarios, _scenario_file(path), model, f"{file}, 'scenarios'")
+    described = _scenario_tables(_scenario_file(path))
+    scenarios = _read_scenarios(table.scenarios, described, model, f"{file}, 'scenarios'")
     variants = read_variants(table.variants, model, file)
     refuse_overlap(variants, {scenario.name: scenario.overrides for scenario in scenarios}, model)
     forecast = Forecast(
@@ -176,7 +185,7 @@ def load_forecast(name_or_path: str | Path) -> Forecast:
         method=table.method,
         variants=variants,
     )
-    return forecast.with_model(model)
+    return forecast.with_files(model, described.tables)
 
 
 def _load_model(name: str, forecast_file: Path) -> Model:
@@ -198,8 +207,16 @@ def _scenario_file(path: Path) -> Path:
 # ------------------------------------------------------------------------------------------- scenarios
 
 
-def _read_scenarios(names: list[str], path: Path, model: Model, asked: str) -> tuple[Scenario, ...]:
-    """Return the asked scenarios, each merged with what it extends."""
+@dataclass(frozen=True)
+class _Described:
+    """The tables of a scenario file, and how messages name the file."""
+
+    file: str
+    tables: Mapping[str, _ScenarioTable]
+
+
+def _scenario_tables(path: Path) -> _Described:
+    """Return all tables of a scenario file, each checked by itself."""
     file = shown(path)
     raw = read_toml(path, ForecastFileError)
     tables: dict[str, _ScenarioTable] = {}
@@ -208,14 +225,19 @@ def _read_scenarios(names: list[str], path: Path, model: Model, asked: str) -> t
             message = f"{file}: '{name}' is {content!r}, expected a table [{name}] with title and sentence."
             raise ForecastFileError(message)
         tables[name] = validated(_ScenarioTable, content, file, ForecastFileError, table=name)
+    return _Described(file, tables)
+
+
+def _read_scenarios(names: list[str], described: _Described, model: Model, asked: str) -> tuple[Scenario, ...]:
+    """Return the asked scenarios, each merged with what it extends."""
     for name in names:
-        if name not in tables:
-            error = unknown_name("scenario", name, tables, f"{asked} ({file})")
+        if name not in described.tables:
+            error = unknown_name("scenario", name, described.tables, f"{asked} ({described.file})")
             raise error
-    return tuple(_scenario(name, tables, model, file) for name in names)
+    return tuple(_scenario(name, described.tables, model, described.file) for name in names)
 
 
-def _scenario(name: str, tables: dict[str, _ScenarioTable], model: Model, file: str) -> Scenario:
+def _scenario(name: str, tables: Mapping[str, _ScenarioTable], model: Model, file: str) -> Scenario:
     """Return one scenario, merged and checked."""
     overrides: ByElement = {}
     initial: ByElement = {}
@@ -235,7 +257,7 @@ def _scenario(name: str, tables: dict[str, _ScenarioTable], model: Model, file: 
     )
 
 
-def _lineage(name: str, tables: dict[str, _ScenarioTable], file: str) -> list[str]:
+def _lineage(name: str, tables: Mapping[str, _ScenarioTable], file: str) -> list[str]:
     """Return a scenario and its ancestors, the eldest first."""
     line = [name]
     while (parent := tables[line[-1]].extends) is not None:

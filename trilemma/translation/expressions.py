@@ -111,6 +111,12 @@ class Expression:
         return {scenario: frozenset(names) for scenario, names in found.items()}
 
     @property
+    def times(self) -> tuple[float, ...]:
+        """The times that are written in it."""
+        calls = [node for node in _walk(self.tree) if isinstance(node, Call) and node.function in _AT_TIMES]
+        return tuple(part.value for call in calls for part in call.arguments[1:] if isinstance(part, Number))
+
+    @property
     def names(self) -> frozenset[tuple[str, str | None]]:
         """Every variable with its element (``a`` or ``a,b``), or None where it is used whole."""
         found: set[tuple[str, str | None]] = set()

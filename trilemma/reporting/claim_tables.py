@@ -1,0 +1,87 @@
+"""Verdicts on claims as a terminal table and as records for JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from trilemma.forecasting.claims import SUPPORTED, Finding
+from trilemma.forecasting.regions import Region
+from trilemma.reporting.claim_words import asked_text, flip_sentences, setting_text, value_texts, verdict_text
+from trilemma.reporting.numerals import share
+
+STYLES = {"supported": "bold green", "rejected": "bold red", "undecided": "bold yellow"}
+LEGEND = (
+    f"A claim holds in a draw if all its conditions do; supported: in at least {100 * SUPPORTED:.0f} % of the draws, "
+    f"rejected: fails in at least {100 * SUPPORTED:.0f} %. ± is the standard error from the number of draws. Median "
+    "and 5–95 % band over the draws, differences paired. Regions are found on one half of the draws, their shares are "
+    "those of the other half."
+)
+
+
+def claims_table(findings: Sequence[Finding], titles: Mapping[str, str], variants: Mapping[str, str]) -> Table:
+    """Return a terminal table: each claim with its verdict, its conditions, and where the verdict flips."""
+    table = Table(box=SIMPLE_HEAD, caption=LEGEND, caption_justify="left")
+    table.add_column("claim", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("holds in", justify="right", no_wrap=True)
+    table.add_column("what is measured", overflow="fold", max_width=76)
+    for heading in ("median", "5–95 %", "must be"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for finding in findings:
+        word = Text(finding.verdict, style=STYLES[finding.verdict])
+        title = Text(finding.claim.title, style="bold")
+        table.add_row(finding.claim.name, word, verdict_text(finding), title)
+        for measured in finding.conditions:
+            text = Text(measured.condition.title)
+            setting = setting_text(measured.condition, titles)
+            text.append(f" ({setting})" if setting else "", style="dim")
+            table.add_row("", "", share(measured.share), text, *value_texts(measured), asked_text(measured.condition))
+        for sentence in flip_sentences(finding, variants):
+            table.add_row("", "", "", Text(sentence, style="italic"))
+        table.add_section()
+    return table
+
+
+def to_json(findings: Sequence[Finding]) -> str:
+    """Return the findings as a JSON list of records, numbers unrounded; an undefined number is null."""
+    return json.dumps([record(finding) for finding in findings], ensure_ascii=False, indent=1)
+
+
+def record(finding: Finding) -> dict[str, Any]:
+    """Return a finding as plain data."""
+    flip = finding.flip
+    return {
+        "claim": finding.claim.name,
+        "title": finding.claim.title,
+        "verdict": finding.verdict,
+        "probability": finding.share,
+        "standard_error": finding.error,
+        "undefined": finding.undefined,
+        "draws": finding.draws,
+        "conditions": [
+            {
+                **m.condition.model_dump(exclude={"where"}, exclude_none=True),
+                "unit": m.unit,
+                "share": m.share,
+                **{f"p{q}": v if math.isfinite(v) else None for q, v in zip((5, 50, 95), m.band, strict=True)},
+            }
+            for m in finding.conditions
+        ],
+        "variants": {name: {"verdict": word, "share": part} for name, (word, part) in finding.by_variant.items()},
+        "flips": None if flip is None else [_region(region) for region in flip.regions],
+        "leading": None if flip is None or flip.leading is None else [_region(region) for region in flip.leading],
+    }
+
+
+def _region(region: Region) -> dict[str, Any]:
+    """Return a region as plain data."""
+    bounds = [{key: value for key, value in asdict(bound).items() if value is not None} for bound in region.bounds]
+    return {"verdict": region.verdict, "share": region.share, "size": region.size, "bounds": bounds}
