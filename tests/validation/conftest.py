@@ -50,7 +50,7 @@ share of CN=
 	0.4
 	~	Dmnl
 	~	|
-Fleet[actor]= INTEG(shipped[actor]-Fleet[actor]/life, 5)
+Fleet[actor]= INTEG(shipped[actor]-Fleet[actor]/life, start fleet)
 	~	Kunit
 	~	|
 life=
@@ -61,7 +61,19 @@ packaging=
 	1
 	~	Kunit/Year
 	~	|
-lease limit= 10*(1-Effective Control[CLD])
+lease capacity=
+	10
+	~	Kunit/Year
+	~	|
+start fleet=
+	5
+	~	Kunit
+	~	|
+years leased=
+	1
+	~	Year
+	~	|
+lease limit= lease capacity*(1-Effective Control[CLD])
 	~	Kunit/Year
 	~	|
 leased= MIN(packaging, lease limit)
@@ -70,7 +82,7 @@ leased= MIN(packaging, lease limit)
 binding= IF THEN ELSE(packaging<lease limit, 1, 2)
 	~	Dmnl
 	~	|
-fleet ratio= Fleet[US]/(Fleet[CN]+leased)
+fleet ratio= Fleet[US]/(Fleet[CN]+leased*years leased)
 	~	Dmnl
 	~	|
 INITIAL TIME = 2020 ~ Year ~|
@@ -99,6 +111,9 @@ $192-192-192,0,Arial|12||0-0-0|0-0-0|0-0-255|-1--1--1|-1--1--1|96,96,100,0
 10,6,packaging,100,200,50,20,8,3,0,0,0,0,0,0
 10,7,lease limit,200,200,50,20,8,3,0,0,0,0,0,0
 10,8,leased,300,200,50,20,8,3,0,0,0,0,0,0
+10,11,lease capacity,100,300,50,20,8,3,0,0,0,0,0,0
+10,12,start fleet,200,300,50,20,8,3,0,0,0,0,0,0
+10,13,years leased,300,300,50,20,8,3,0,0,0,0,0,0
 10,9,binding,400,200,50,20,8,3,0,0,0,0,0,0
 10,10,fleet ratio,500,200,50,20,8,3,0,0,0,0,0,0
 ///---\\\\\\
@@ -113,6 +128,9 @@ delay,Year,0.5,0.3,0.8,lognormal,parameter,assumption,
 share of CN,Dmnl,0.4,0.3,0.5,uniform,parameter,assumption,
 life,Year,4,3,5,uniform,parameter,assumption,
 packaging,Kunit/Year,1,1,1,,parameter,assumption,
+lease capacity,Kunit/Year,10,10,10,,parameter,assumption,
+start fleet,Kunit,5,5,5,,parameter,assumption,
+years leased,Year,1,1,1,,parameter,assumption,
 """
 
 OUTCOMES = """["lag"]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import trilemma
 from tests.validation.conftest import Fault, Score, write_model
+from trilemma.calibration import measurement
+from trilemma.cli import app
 from trilemma.errors import TrilemmaError, TrilemmaWarning, UnknownNameError
+from trilemma.reporting.scorecard import mechanism_table
 from trilemma.validation.result import Check
 from trilemma.validation.scorecard import CATEGORIES, check
+from trilemma.validation.spec import read_checks
 
 MDL, TOML = "workshop.mdl", "checks.toml"
 
@@ -22,15 +28,12 @@ def failed(checks: list[Check]) -> list[Check]:
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> list[Check]:
     """Return the whole scorecard of the sound model."""
-    return trilemma.check(write_model(tmp_path_factory.mktemp("sound") / "workshop"), only=OWN)
-
-
-OWN = ("sign", "extreme", "conservation", "exogenous", "mechanisms", "sectors", "numerics")
+    return trilemma.check(write_model(tmp_path_factory.mktemp("sound") / "workshop"))
 
 
 def test_a_sound_model_passes_in_every_category(sound: list[Check]) -> None:
     assert [one.sentence for one in failed(sound)] == []
-    assert list(dict.fromkeys(one.category for one in sound)) == [name for name in CATEGORIES if name in OWN]
+    assert list(dict.fromkeys(one.category for one in sound)) == [name for name in CATEGORIES if name != "evidence"]
     assert all(one.expected and one.measured and one.sentence.endswith(".") for one in sound)
 
 
@@ -42,6 +45,18 @@ def test_a_weak_lever_is_explained_by_what_binds_and_acts_when_freed(sound: list
 
 
 PLANTED: dict[str, tuple[str, tuple[Fault, ...], str, str]] = {
+    "a unit that does not fit": (
+        "units",
+        (
+            (
+                MDL,
+                "leased= MIN(packaging, lease limit)\n\t~\tKunit/Year",
+                "leased= MIN(packaging, lease limit)\n\t~\tKunit",
+            ),
+        ),
+        "leased",
+        "'leased', line ",
+    ),
     "a lever of the wrong sign": (
         "sign",
         ((MDL, "share of CN*(1-Effective Control[CHIP])", "share of CN*(1+Effective Control[CHIP])"),),
@@ -80,7 +95,13 @@ PLANTED: dict[str, tuple[str, tuple[Fault, ...], str, str]] = {
     ),
     "a clamp at an extreme": (
         "extreme",
-        ((MDL, "INTEG(shipped[actor]-Fleet[actor]/life, 5)", "INTEG(MAX(0, shipped[actor]-Fleet[actor]/life), 5)"),),
+        (
+            (
+                MDL,
+                "INTEG(shipped[actor]-Fleet[actor]/life, start fleet)",
+                "INTEG(MAX(0, shipped[actor]-Fleet[actor]/life), start fleet)",
+            ),
+        ),
         "no demand",
         "Without demand fleets wear out. Expected at(Fleet, 2030) < 0.1 * at(Fleet, 2020); got 5 against 0.5.",
     ),
@@ -92,7 +113,7 @@ PLANTED: dict[str, tuple[str, tuple[Fault, ...], str, str]] = {
     ),
     "a stock that gains from nowhere": (
         "conservation",
-        ((MDL, "Fleet[actor]/life, 5)", "Fleet[actor]/life+0.000001, 5)"),),
+        ((MDL, "Fleet[actor]/life, start fleet)", "Fleet[actor]/life+0.000001, start fleet)"),),
         "fleets",
         "Expected change of sum(Fleet[actor!]) = demand",
     ),
@@ -100,14 +121,20 @@ PLANTED: dict[str, tuple[str, tuple[Fault, ...], str, str]] = {
         "exogenous",
         (
             (MDL, "(1-Effective Control[CHIP])", "(1-0.01*Effective Control[CHIP])"),
-            (MDL, "Fleet[US]/(Fleet[CN]+leased)", "Fleet[US]/(Fleet[CN]+leased)*demand"),
+            (MDL, "Fleet[US]/(Fleet[CN]+leased*years leased)", "Fleet[US]/(Fleet[CN]+leased*years leased)*demand"),
         ),
         "ratio: demand",
         "'demand' 20 % down and up moves 'fleet ratio' by ",
     ),
     "a table of time inside another equation": (
         "exogenous",
-        ((MDL, "Fleet[US]/(Fleet[CN]+leased)", "Fleet[US]/Fleet[CN]*WITH LOOKUP(Time, ((2020,1),(2030,2)))"),),
+        (
+            (
+                MDL,
+                "Fleet[US]/(Fleet[CN]+leased*years leased)",
+                "Fleet[US]/Fleet[CN]*WITH LOOKUP(Time, ((2020,1),(2030,2)))",
+            ),
+        ),
         "fleet ratio",
         "give the table a variable of its own.",
     ),
@@ -143,7 +170,7 @@ PLANTED: dict[str, tuple[str, tuple[Fault, ...], str, str]] = {
     ),
     "a run that is not finite": (
         "numerics",
-        ((MDL, "fleet ratio= Fleet[US]/(Fleet[CN]+leased)", "fleet ratio= LN(4.5-life)"),),
+        ((MDL, "fleet ratio= Fleet[US]/(Fleet[CN]+leased*years leased)", "fleet ratio= LN(4.5-life)"),),
         "every draw is finite",
         "'fleet ratio' is not finite at 2020",
     ),
@@ -174,6 +201,30 @@ def test_a_stock_may_be_negative_where_the_file_says_so(score: Score) -> None:
     minus: Fault = (MDL, "Fleet[actor]= INTEG(shipped[actor]-", "Fleet[actor]= INTEG(shipped[actor]-9-")
     allowed: Fault = (TOML, "draws = 20", 'draws = 20\nmay_be_negative = ["fleet"]')
     assert "no stock is negative" not in [one.name for one in failed(score(minus, allowed, only="numerics"))]
+
+
+OBSERVED = """series,period_start,period_end,value,unit,low,high,grade,kind,source,url,note
+sales,2021-01-01,2021-12-31,13.1,thousand units,,,A,observation,annual report,,
+sales,2022-01-01,2022-12-31,30,thousand units,,,A,observation,annual report,,
+"""
+MEASURED = f"{','.join(measurement.COLUMNS)}\nyearly sales,sales,thousand units,demand,1,,log,total,0.1,,0,,no,sales,\n"
+
+
+@pytest.mark.parametrize(
+    ("stated", "verdict", "sentence"),
+    [
+        ("", "failed", "1 of 2 observations of sales lie within 35 % or 2 standard deviations. Not so 2022-12-31: 15 "),
+        ('missed = 1\nwhy = "a fair was held."', "explained", "Known: 1 at most, since a fair was held."),
+    ],
+)
+def test_evidence_is_missed_openly(tmp_path: Path, stated: str, verdict: str, sentence: str) -> None:
+    folder = tmp_path / "workshop"
+    write_model(folder, (TOML, "[numerics]", f"[evidence.sales]\n{stated}\n[numerics]" if stated else "[numerics]"))
+    (folder / "observations.csv").write_text(OBSERVED, encoding="utf-8")
+    (folder / "measurements.csv").write_text(MEASURED, encoding="utf-8")
+    (one,) = check(folder / MDL, only=["evidence"])
+    assert (one.name, one.verdict, one.measured) == ("sales", verdict, "1 of 2")
+    assert sentence in one.sentence
 
 
 def test_a_view_fed_by_another_one_runs_alone(sound: list[Check]) -> None:
@@ -263,3 +314,29 @@ def test_cases_that_stand_on_each_other_in_a_circle_are_refused(score: Score) ->
     back: Fault = (TOML, '"All is controlled."', '"All is controlled."\nunder = "no law"')
     with pytest.raises(TrilemmaError, match=r"in a circle \(no law -> full law -> no law\); remove one 'under'"):
         score(circle, back, only="sign")
+
+
+def test_the_command_prints_the_scorecard_and_fails_with_status_1(tmp_path: Path) -> None:
+    write_model(tmp_path / "workshop", (TOML, '"fleet ratio" = 0.5', '"fleet ratio" = 500'))
+    answer = CliRunner().invoke(app, ["check", str(tmp_path / "workshop" / MDL), "--only", "sign"])
+    assert answer.exit_code == 1
+    assert "fleet ratio rises by at least 500" in answer.stdout
+    assert answer.stdout.splitlines()[-1] == "5 tests: 3 passed, 1 explained, 1 failed."
+
+
+def test_json_holds_all_that_is_known_of_each_test(tmp_path: Path) -> None:
+    write_model(tmp_path / "workshop")
+    answer = CliRunner().invoke(app, ["check", str(tmp_path / "workshop" / MDL), "--only", "mechanisms", "--json"])
+    assert answer.exit_code == 0
+    first, second = json.loads(answer.stdout)
+    assert set(first) == {"category", "name", "expected", "measured", "verdict", "sentence"}
+    assert (first["name"], first["verdict"], second["expected"]) == ("M1", "passed", "demand moves by less than 1 %")
+
+
+def test_the_table_of_mechanisms_says_how_each_is_switched_off_and_what_that_does(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "workshop")
+    table = mechanism_table(read_checks(model).mechanisms, check(model, only=["mechanisms"]))
+    row = next(line for line in table.splitlines() if line.startswith("| M1 |"))
+    assert "Control of chips: The law keeps chips from China. | `history switch` = 0 |" in row
+    assert "fleet ratio falls by at least 10 %: " in row
+    assert row.endswith("| ✓ |")

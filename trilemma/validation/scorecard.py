@@ -1,8 +1,8 @@
 """The scorecard of a model: all its tests, by category, each with what was expected and what came out.
 
 The kinds of test are those of the field: structure, extreme conditions and units [Forrester1980]_, behaviour and its
-sensitivities [Barlas1996]_. What a model must do is said in the checks.toml beside it; units and sectors need no
-statement.
+sensitivities [Barlas1996]_. What a model must do is said in the checks.toml beside it; units, views alone and
+evidence need no statement.
 
 References
 ----------
@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 from trilemma.errors import TrilemmaWarning, unknown_name
 from trilemma.translation.model import Model, load_model
-from trilemma.validation import conservation, exogenous, extreme, mechanisms, numerics, sectors, sign
+from trilemma.validation import conservation, evidence, exogenous, extreme, mechanisms, numerics, sectors, sign, units
 from trilemma.validation.cases import base_series, is_scaled, run_cases
 from trilemma.validation.plans import Plan, Setting, outcomes_of
 from trilemma.validation.result import Check
@@ -38,13 +38,15 @@ PLANS: dict[str, Callable[[Setting], Plan]] = {
 """Categories whose runs go together, in one call of the engine."""
 
 OWN_RUNS: dict[str, Callable[[Setting], list[Check]]] = {
+    "units": lambda setting: units.unit_checks(setting.model),
     conservation.CATEGORY: conservation.checks,
     sectors.CATEGORY: sectors.checks,
     numerics.CATEGORY: numerics.checks,
+    evidence.CATEGORY: evidence.checks,
 }
 """Categories that run the model in their own way."""
 
-CATEGORIES = ("sign", "extreme", "conservation", "exogenous", "mechanisms", "sectors", "numerics")
+CATEGORIES = ("units", "sign", "extreme", "conservation", "exogenous", "mechanisms", "sectors", "numerics", "evidence")
 """All categories, in the order of the scorecard."""
 
 

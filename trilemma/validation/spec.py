@@ -24,6 +24,7 @@ from trilemma.validation.statements import (
     ExogenousTable,
     ExtremeTable,
     MechanismTable,
+    MissedTable,
     NumericsTable,
     ResponseTable,
     SectorTable,
@@ -60,6 +61,7 @@ class Spec(BaseModel):
     mechanisms: dict[str, MechanismTable] = {}
     sectors: dict[str, SectorTable] = {}
     numerics: NumericsTable = NumericsTable()
+    evidence: dict[str, MissedTable] = {}
 
     def place(self, category: str, name: str) -> str:
         """Return how messages name a table."""
@@ -88,6 +90,7 @@ class _File(BaseModel):
     mechanisms: dict[str, dict[str, Any]] = {}
     sectors: dict[str, dict[str, Any]] = {}
     numerics: NumericsTable = NumericsTable()
+    evidence: dict[str, dict[str, Any]] = {}
 
 
 def checks_file(model: Model) -> Path:
@@ -122,6 +125,7 @@ def read_checks(model: Model) -> Spec:
         mechanisms=_tables(MechanismTable, raw.mechanisms, file, "mechanisms"),
         sectors=_tables(SectorTable, raw.sectors, file, "sectors"),
         numerics=raw.numerics,
+        evidence=_tables(MissedTable, raw.evidence, file, "evidence"),
     )
     _check_cases(spec)
     _check_responses(spec)

@@ -94,3 +94,11 @@ class NumericsTable(BaseModel):
     draws: int = Field(default=100, ge=1)
     seed: int = Field(default=0, ge=0)
     may_be_negative: list[str] = []
+
+
+class MissedTable(BaseModel):
+    """How many observations of a headline quantity the model misses at most, and why."""
+
+    model_config = STRICT
+    missed: int = Field(ge=1)
+    why: str
