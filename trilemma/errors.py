@@ -39,12 +39,12 @@ class EvidenceError(TrilemmaError):
     """A table of observations, events or measurements with a wrong cell, or one that contradicts itself."""
 
 
+class LoopsFileError(TrilemmaError):
+    """A loops.toml with a wrong key or value, or a path that is none."""
+
+
 class ForecastFileError(TrilemmaError):
     """A forecast or scenario file with a wrong key or value."""
-
-
-class ChecksFileError(TrilemmaError):
-    """A checks.toml with a wrong key, value or statement."""
 
 
 class StoreError(TrilemmaError):

@@ -19,7 +19,7 @@ from jax import Array, lax
 from trilemma.engine.checks import Checks, checks_of, first_failures
 from trilemma.engine.hoisting import Split, hoist, in_loop
 from trilemma.engine.integrators import METHODS, State
-from trilemma.engine.lower import assemble, check_functions, component_shape, evaluate
+from trilemma.engine.lower import assemble, check_functions, component_shape, evaluate, own_part
 from trilemma.engine.memory import Pipe, enter, fill, steps_of
 from trilemma.engine.values import Draws, Instant
 from trilemma.translation import ir
@@ -339,15 +339,15 @@ class _Simulation:
             return jnp.full((1,), self._control(node.key))
         component = component_of(self.model, node)
         if ir.is_literal(component.expression) and node.key in given.constants:
-            return self._own(node, given.constants[node.key])
+            return own_part(self.model, node, given.constants[node.key])
         if not isinstance(component.expression, ir.STATES):
             return evaluate(self.model, node, (at_start if starting else active)(component.expression), values, now)
         mask = self._mask(self.begin, node)
         if mask is not None and mask.all():
-            return self._own(node, given.initial[node.key])
+            return own_part(self.model, node, given.initial[node.key])
         initial = evaluate(self.model, node, at_start(component.expression.initial), values, now)
         if mask is not None and mask.any():
-            return jnp.where(mask[..., None], self._own(node, given.initial[node.key]), initial)
+            return jnp.where(mask[..., None], own_part(self.model, node, given.initial[node.key]), initial)
         return initial
 
     def _control(self, key: str) -> float:
@@ -359,17 +359,7 @@ class _Simulation:
     def _replacement(self, given: Given, node: Node, time: Array) -> Array:
         """Return the values given for a definition, interpolated where they are a series."""
         entry = given.replaced[node.key]
-        return self._own(node, _interpolated(entry, time) if isinstance(entry, Series) else entry)
-
-    def _own(self, node: Node, whole: Array) -> Array:
-        """Return the part of a whole variable's array that a definition covers, with its axes."""
-        variable, component = self.model.nodes[node.key], component_of(self.model, node)
-        if not variable.dims:
-            return whole
-        for dim, positions in enumerate(ir.positions(variable, component.subscripts, self.model.lower_ranges)):
-            if positions != tuple(range(whole.shape[dim])):
-                whole = jnp.take(whole, np.array(positions), axis=dim)
-        return whole.reshape((*component_shape(self.model, component), whole.shape[-1]))
+        return own_part(self.model, node, _interpolated(entry, time) if isinstance(entry, Series) else entry)
 
     def _mask(self, masks: Mapping[str, np.ndarray], node: Node) -> np.ndarray | None:
         """Return which elements of a definition are given, or None."""

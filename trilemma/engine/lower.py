@@ -121,6 +121,23 @@ def assemble(model: Model, key: str, selected: Sequence[tuple[int, ...]], values
     return _scattered(model, key, selected, values, kinds)
 
 
+def own_part(model: Model, node: Node, whole: Array) -> Array:
+    """Return the part of a whole variable's array that a definition covers, with the axes of the definition.
+
+    Parameters
+    ----------
+    whole
+        Shape (dims, runs or 1).
+    """
+    variable, component = model.nodes[node.key], component_of(model, node)
+    if not variable.dims:
+        return whole
+    for dim, positions in enumerate(ir.positions(variable, component.subscripts, model.lower_ranges)):
+        if positions != tuple(range(whole.shape[dim])):
+            whole = jnp.take(whole, np.array(positions), axis=dim)
+    return whole.reshape((*component_shape(model, component), whole.shape[-1]))
+
+
 def _only(owner: np.ndarray, dim: int) -> bool:
     """Whether the definition depends on the position along one dimension alone."""
     others = tuple(d for d in range(owner.ndim) if d != dim)

@@ -125,19 +125,20 @@ def causes(model: Model, key: str, *, initial: bool = True) -> tuple[str, ...]:
         Whether what only an initial value refers to counts as well.
     """
     found: dict[str, None] = {}
-    seen: set[str] = set()
     waiting = [key]
-    while waiting:
-        current = waiting.pop(0)
-        seen.add(current)
-        for component in model.nodes[current].components:
-            for referred in _referred(component.expression, initial=initial):
-                hidden = referred in model.nodes and model.nodes[referred].hidden
-                if not hidden:
-                    found[referred] = None
-                elif referred not in seen:
-                    waiting.append(referred)
+    for current in waiting:
+        for referred in referred_keys(model, current, initial=initial):
+            if referred not in model.nodes or not model.nodes[referred].hidden:
+                found[referred] = None
+            elif referred not in waiting:
+                waiting.append(referred)
     return tuple(found)
+
+
+def referred_keys(model: Model, key: str, *, initial: bool = True) -> tuple[str, ...]:
+    """Return the keys that the equations of a variable refer to, in order of appearance, hidden ones too."""
+    components = model.nodes[key].components
+    return tuple(dict.fromkeys(k for c in components for k in _referred(c.expression, initial=initial)))
 
 
 def _referred(node: ir.Expression, *, initial: bool) -> Iterator[str]:
