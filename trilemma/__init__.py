@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from trilemma.forecasting.sweep import open_results, sweep
     from trilemma.reporting.render import report
     from trilemma.translation.model import load_model
+    from trilemma.validation.scorecard import check
 
 __version__ = "0.1.0"
 
 __all__ = [
     "TrilemmaError",
     "TrilemmaWarning",
+    "check",
     "compare",
     "judge_claims",
     "load_forecast",
@@ -40,6 +42,7 @@ __all__ = [
 _HOMES = {
     "TrilemmaError": "trilemma.errors",
     "TrilemmaWarning": "trilemma.errors",
+    "check": "trilemma.validation.scorecard",
     "compare": "trilemma.forecasting.compare",
     "judge_claims": "trilemma.forecasting.claims",
     "load_forecast": "trilemma.forecasting.spec",

@@ -317,6 +317,30 @@ def forecast(
         _print_path(path)
 
 
+@app.command()
+def check(
+    model: ModelName,
+    only: Annotated[str | None, typer.Option(help="Categories of tests, separated by commas; all by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test a model against what its checks.toml says of it; exit status 1 if a test fails.
+
+    Example: [bold]trilemma check export_controls --only sign,conservation[/bold]
+    """
+    from trilemma.reporting.scorecard import scorecard_records, scorecard_table, summary
+    from trilemma.validation.scorecard import check as check_model
+
+    with _progress("Testing") as progress:
+        checks = check_model(model, only=_listed(only), progress=progress)
+    if as_json:
+        _print_rows(scorecard_records(checks), as_json)
+    else:
+        _print_table(scorecard_table(checks))
+        typer.echo(summary(checks))
+    if not all(one.passes for one in checks):
+        raise typer.Exit(1)
+
+
 def _method(text: str) -> Literal["euler", "rk4"]:
     """Return the name of an integration method.
 

@@ -47,6 +47,10 @@ class ForecastFileError(TrilemmaError):
     """A forecast or scenario file with a wrong key or value."""
 
 
+class ChecksFileError(TrilemmaError):
+    """A checks.toml with a wrong key, value or statement."""
+
+
 class StoreError(TrilemmaError):
     """A result store that is missing, foreign, damaged or cannot be written."""
 

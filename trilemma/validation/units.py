@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from trilemma.translation import ir
 from trilemma.translation.model import Model, load_model
+from trilemma.validation.result import Check
 
 if TYPE_CHECKING:
     import simlin
@@ -151,3 +152,23 @@ def _line_at(path: Path, message: str) -> int | None:
     """Return the line of a file that the place in an error of pysimlin's reader lies on."""
     found = _OFFSET.search(message)
     return None if found is None else 1 + path.read_bytes().count(b"\n", 0, int(found["offset"]))
+
+
+def unit_checks(model: Model) -> list[Check]:
+    """Return a check for each message about units, or the one that there is none."""
+    category = "units"
+    messages = unit_messages(model)
+    if not messages:
+        said = "Every equation balances: there is no message about units."
+        return [Check(category, "every equation balances", "0 messages", "0 messages", "passed", said)]
+    return [
+        Check(category, one.variable or "the whole file", "no message", one.message, "failed", _sentence(one))
+        for one in messages
+    ]
+
+
+def _sentence(message: UnitMessage) -> str:
+    """Return a message with the place that it is about."""
+    place = f"'{message.variable}'" if message.variable else "The file"
+    line = f", line {message.line}" if message.line else ""
+    return f"{place}{line}: {message.message}."
