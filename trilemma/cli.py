@@ -19,6 +19,8 @@ from trilemma.errors import OverrideError, TrilemmaError, TrilemmaWarning
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from trilemma.translation.model import Model
+
 INTERRUPTED = 130  # the status that typer gives to Ctrl-C
 
 app = typer.Typer(
@@ -156,7 +158,9 @@ def evidence(
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --fit: against every observation measured.")] = False,
     events: Annotated[bool, typer.Option("--events", help="List the dated events of policy.")] = False,
-    figure: Annotated[Path | None, typer.Option(help="Draw all series on a page: .png, .svg or .pdf.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw on a page instead: all series, or --fit. A .png, .svg or .pdf.")
+    ] = None,
     method: Annotated[str, typer.Option(help="Integration method of --fit: euler or rk4.")] = "euler",
     as_json: AsJson = False,
 ) -> None:
@@ -170,12 +174,10 @@ def evidence(
 
     loaded = load_model(model)
     if figure is not None:
-        from trilemma.reporting.evidence import evidence_figure, write_figure
-
-        _print_path(write_figure(evidence_figure(load_evidence(loaded)), figure))
+        _draw_evidence(loaded, fit, _method(method), figure)
     elif fit:
         from trilemma.calibration.check import evidence_check
-        from trilemma.reporting.evidence import fit_records
+        from trilemma.reporting.fits import fit_records
 
         _print_rows(fit_records(evidence_check(loaded, everything=everything, method=_method(method))), as_json)
     elif events:
@@ -339,6 +341,18 @@ def check(
         typer.echo(summary(checks))
     if not all(one.passes for one in checks):
         raise typer.Exit(1)
+
+
+def _draw_evidence(model: Model, fit: bool, method: Literal["euler", "rk4"], path: Path) -> None:
+    """Draw all series of evidence on a page, or all that is measured with what the model shows."""
+    from trilemma.calibration.check import evidence_check
+    from trilemma.calibration.evidence import load_evidence
+    from trilemma.reporting.evidence import evidence_figure
+    from trilemma.reporting.fits import fit_figure
+    from trilemma.reporting.style import write_figure
+
+    fitted = fit_figure(evidence_check(model, everything=True, method=method)) if fit else None
+    _print_path(write_figure(fitted or evidence_figure(load_evidence(model)), path))
 
 
 def _method(text: str) -> Literal["euler", "rk4"]:

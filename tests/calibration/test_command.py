@@ -55,9 +55,13 @@ def test_mistakes_are_one_sentence(case: Case) -> None:
     assert "observations.csv, line 8" in evidence(case).failed()
 
 
-def test_the_figure_holds_every_series(case: Case, tmp_path: Path) -> None:
+def test_the_figures_hold_every_series_and_every_measurement(case: Case, tmp_path: Path) -> None:
     path = tmp_path / "page.svg"
     evidence(case, "--figure", str(path)).succeeded()
     drawn = path.read_text(encoding="utf-8")
     for words in ("6 observations in 3 series", "thousand units (cumulative since 2021)", "sales"):
+        assert words in drawn
+    evidence(case, "--fit", "--figure", str(path)).succeeded()
+    drawn = path.read_text(encoding="utf-8")
+    for words in ("5 observations, 4 of them for fitting: 5 agree", "sold since 2021", "not fitted"):
         assert words in drawn

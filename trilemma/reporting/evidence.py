@@ -1,30 +1,25 @@
-"""The evidence on a page: every series as a small panel; and a fit as records for a table."""
+"""The evidence on a page: every series as a small panel."""
 
 from __future__ import annotations
 
 import math
-import os
 import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from trilemma.calibration.evidence import Evidence, Observation
-from trilemma.errors import ReportError
 from trilemma.reporting.style import BLUE, GREY, INK, ORANGE, new_figure, styled
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMNS = 14
 PANEL = (1.5, 1.15)  # inches
-FORMATS = (".png", ".svg", ".pdf")
 GRADE_COLOURS = {"A": INK, "B": BLUE, "C": ORANGE, "M": GREY}
 SPREAD = 20
 """Series whose largest value is so many times the smallest are drawn on a logarithmic axis."""
@@ -107,50 +102,3 @@ def _dress(axes: Axes, series: str, unit: str, rows: Sequence[Observation]) -> N
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(labelsize=4.4, length=1.5, pad=1, width=0.4)
-
-
-def write_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure to a .png, .svg or .pdf file.
-
-    Raises
-    ------
-    ReportError
-        If the name has another ending, or the file cannot be written.
-    """
-    if path.suffix not in FORMATS:
-        message = f"cannot write a figure to '{path}': the name must end in {', '.join(FORMATS)}."
-        raise ReportError(message)
-    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(part, dpi=150)
-        part.replace(path)
-    except OSError as error:
-        message = f"cannot write '{path}': {error.strerror or error}."
-        raise ReportError(message) from error
-    return path
-
-
-def fit_records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a fit (see `trilemma.calibration.check.fit_table`) as records; undefined is None."""
-    return [
-        {
-            "quantity": row["check"] or row["measurement"],
-            "series": row["series"],
-            "from": row["start"].isoformat(),
-            "to": row["end"].isoformat(),
-            "observed": row["observed"],
-            "low": _plain(row["low"]),
-            "high": _plain(row["high"]),
-            "unit": row["unit"],
-            "model": _plain(row["model"], 5),
-            "error %": _plain(100 * row["error"], 3),
-            "deviations": _plain(row["deviations"], 3),
-            "verdict": row["verdict"],
-        }
-        for row in table.to_dict("records")
-    ]
-
-
-def _plain(value: float, digits: int = 15) -> float | None:
-    """Return a number of so many digits that JSON can hold; undefined is None."""
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

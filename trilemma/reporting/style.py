@@ -6,18 +6,23 @@ Figures are made without pyplot, so nothing global is left behind. Widths are th
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from trilemma.errors import ReportError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FORMATS = (".png", ".svg", ".pdf")
 PAGE_WIDTH = 7.4  # inches: A4 less its margins
 INK = "#1b1b1b"
 GREY = "#6b6b6b"
@@ -98,3 +103,24 @@ def panel_title(axes: Axes, text: str, note: str = "", width: int = 34) -> None:
             fontsize=8.0,
             color=INK,
         )
+
+
+def write_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure to a .png, .svg or .pdf file.
+
+    Raises
+    ------
+    ReportError
+        If the name has another ending, or the file cannot be written.
+    """
+    if path.suffix not in FORMATS:
+        message = f"cannot write a figure to '{path}': the name must end in {', '.join(FORMATS)}."
+        raise ReportError(message)
+    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        figure.savefig(part, dpi=150)
+        part.replace(path)
+    except OSError as error:
+        message = f"cannot write '{path}': {error.strerror or error}."
+        raise ReportError(message) from error
+    return path
