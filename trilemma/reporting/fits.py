@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullLocator
 
 from trilemma.calibration.evidence import decimal_year
-from trilemma.reporting.style import BLUE, INK, ORANGE, headline, new_figure, panel_title, styled
+from trilemma.reporting.style import BLUE, INK, ORANGE, new_figure, panel_title, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
-PANEL = (2.6, 1.75)  # inches
+PANEL = (2.6, 1.9)  # inches
 SPREAD = 8
 """Series whose largest value is so many times the smallest are drawn on a logarithmic axis."""
 
@@ -31,15 +32,21 @@ def fit_figure(table: pd.DataFrame) -> Figure:
     """
     groups = list(table.groupby("measurement", sort=False))
     rows = math.ceil(len(groups) / COLUMNS)
-    figure = new_figure(rows * PANEL[1] + 0.6, width=COLUMNS * PANEL[0])
-    panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    height = rows * PANEL[1] + 0.6
+    figure = new_figure(height, width=COLUMNS * PANEL[0])
+    figure.set_layout_engine("none")  # panels of one size need no solver
+    edges = {"left": 0.05, "right": 0.985, "top": 1 - 1.0 / height, "bottom": 0.25 / height}
+    panels = figure.subplots(
+        rows, COLUMNS, squeeze=False, gridspec_kw={**edges, "wspace": 0.32, "hspace": 0.75}
+    ).ravel()
     for axes, (name, group) in zip(panels, groups, strict=False):
         _panel(axes, str(name), group)
     for axes in panels[len(groups) :]:
         axes.set_axis_off()
     agreeing, fitted = list(table["verdict"]).count("agrees"), list(table["fitted"]).count(True)
     title = f"Model (blue) and {len(table)} observations, {fitted} of them for fitting: {agreeing} agree"
-    headline(figure, f"{title} (black), the others are orange", width=120)
+    title += " (black), the others are orange"
+    figure.text(edges["left"], 1 - 0.12 / height, title, va="top", fontsize=10, fontweight="bold")
     return figure
 
 
@@ -56,12 +63,18 @@ def _panel(axes: Axes, name: str, group: pd.DataFrame) -> None:
     axes.vlines(at, low, high, colors=list(colours), linewidth=0.8)
     axes.scatter(at, observed, s=9, c=list(colours), zorder=3)
     axes.plot(at, model, color=BLUE, linewidth=1.2, marker="D", markersize=3, markerfacecolor="white", zorder=2)
-    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.yaxis.set_major_formatter(EngFormatter(sep="") if 1e3 <= drawn.max() < 1e9 else FuncFormatter(_plain_tick))
     axes.ticklabel_format(axis="x", useOffset=False)
     axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     middle, width = (at.min() + at.max()) / 2, max(at.max() - at.min(), 2.0)
     axes.set_xlim(middle - 0.56 * width, middle + 0.56 * width)
-    panel_title(axes, name, f"{group['unit'].iloc[0]}{'' if group['fitted'].iloc[0] else ', not fitted'}", width=34)
+    fitted = "" if group["fitted"].iloc[0] else ", not fitted"
+    panel_title(axes, name, textwrap.shorten(str(group["unit"].iloc[0]), 26, placeholder=" …") + fitted, width=30)
+
+
+def _plain_tick(value: float, _position: int) -> str:
+    """Return a number as the label of a tick, without an offset for the whole axis."""
+    return f"{value:g}"
 
 
 def fit_records(table: pd.DataFrame) -> list[dict[str, Any]]:
