@@ -213,6 +213,12 @@ draws = 20
 seed = 3
 """
 
+LOOPS = """["Wear"]
+polarity = "B"
+sentence = "A larger fleet loses more units."
+path = ["Fleet[US]"]
+"""
+
 Fault: TypeAlias = tuple[str, str, str]
 """A file, a text in it, and what takes its place."""
 
@@ -223,6 +229,7 @@ FILES = {
     "parameters.csv": PARAMETERS,
     "outcomes.toml": OUTCOMES,
     "checks.toml": CHECKS,
+    "loops.toml": LOOPS,
 }
 
 

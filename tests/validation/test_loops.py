@@ -15,7 +15,7 @@ from trilemma.engine.simulate import simulate
 from trilemma.errors import LoopsFileError, TrilemmaError, UnknownNameError
 from trilemma.translation.loops import read_loops
 from trilemma.translation.model import Model, load_model
-from trilemma.validation.loops import checks, loop_scores
+from trilemma.validation.loops import loop_checks, loop_scores
 
 CLOCK = """
 INITIAL TIME= 0 ~ Year ~|
@@ -142,7 +142,7 @@ def test_slopes_of_a_batch_are_those_of_its_runs(tmp_path: Path) -> None:
 
 
 def test_loops_that_are_as_stated_pass(tmp_path: Path) -> None:
-    found = checks(_model(tmp_path, CROWDED, CROWDED_LOOPS), draws=0)
+    found = loop_checks(_model(tmp_path, CROWDED, CROWDED_LOOPS), draws=0)
     assert [check.name for check in found] == ["R1 Births", "B1 Deaths", "B2 Crowding", "B3 Adjustment"]
     assert {check.verdict for check in found} == {"passed"}
     assert found[0].measured == "R in 100 %"
@@ -160,9 +160,16 @@ def test_a_loop_that_is_not_as_stated_fails(tmp_path: Path, before: str, after: 
     text = CROWDED_LOOPS.replace(before, after, 1)
     if 'polarity = "B"' in after:
         text = text.replace('signs = ["+", "+"]\n', "")
-    found = {check.name: check for check in checks(_model(tmp_path, CROWDED, text), draws=0)}
+    found = {check.name: check for check in loop_checks(_model(tmp_path, CROWDED, text), draws=0)}
     assert found[name].verdict == "failed"
     assert said in found[name].sentence
+
+
+def test_a_stock_may_be_a_loop_by_itself(tmp_path: Path) -> None:
+    loops = '[Wear]\npolarity = "B"\nsentence = "."\npath = ["S"]\n'
+    model = _model(tmp_path, "{UTF-8}\nS= INTEG(-S/4, 1) ~ Dmnl ~|\n", loops)
+    assert [check.measured for check in loop_checks(model)] == ["B in 100 %"]
+    np.testing.assert_allclose(loop_scores(model)["share"], -1.0)
 
 
 TURNING = """{UTF-8}
@@ -179,10 +186,10 @@ path = ["S", "push"]
 
 
 def test_a_link_that_changes_its_sign_is_reported(tmp_path: Path) -> None:
-    [check] = checks(_model(tmp_path, TURNING, TURNING_LOOP), draws=0)
+    [check] = loop_checks(_model(tmp_path, TURNING, TURNING_LOOP), draws=0)
     assert check.verdict == "failed"
     assert "'S' to 'push' is + in" in check.sentence
-    [check] = checks(_model(tmp_path, TURNING, TURNING_LOOP + 'reverses = "Above a half it saturates."'), draws=0)
+    [check] = loop_checks(_model(tmp_path, TURNING, TURNING_LOOP + 'reverses = "Above a half it saturates."'), draws=0)
     assert check.verdict == "explained"
     assert check.sentence.startswith("Above a half it saturates; 'S' to 'push'")
 
@@ -192,8 +199,8 @@ def test_drawn_parameters_and_levers_are_states_too(tmp_path: Path) -> None:
     (tmp_path / "parameters.csv").write_text(head + "lever,Dmnl,1,-1,1,,lever,assumption,\n", encoding="utf-8")
     text = TURNING.replace("0.1)", "0.01)").replace("S*(1 - lever*S)", "lever*S/20")
     model = _model(tmp_path, text, TURNING_LOOP)
-    [base] = checks(model, draws=0)
-    [drawn] = checks(model, draws=15)
+    [base] = loop_checks(model, draws=0)
+    [drawn] = loop_checks(model, draws=15)
     assert (base.verdict, base.measured) == ("passed", "R in 100 %")
     assert drawn.verdict == "failed"
     assert "reversed in" in drawn.measured
@@ -201,13 +208,13 @@ def test_drawn_parameters_and_levers_are_states_too(tmp_path: Path) -> None:
 
 def test_a_loop_that_never_acts_fails(tmp_path: Path) -> None:
     text = TURNING.replace("S*(1 - lever*S)", "IF THEN ELSE(S > -1, 1, S)")
-    [check] = checks(_model(tmp_path, text, TURNING_LOOP), draws=0)
+    [check] = loop_checks(_model(tmp_path, text, TURNING_LOOP), draws=0)
     assert (check.verdict, check.measured) == ("failed", "idle in 100 %")
 
 
 @pytest.mark.parametrize("path", list_models(), ids=lambda path: path.parent.name)
 def test_the_loops_of_a_shipped_model_are_as_stated(path: Path) -> None:
-    assert [check for check in checks(load_model(path)) if not check.passes] == []
+    assert [check for check in loop_checks(load_model(path)) if not check.passes] == []
 
 
 # -------------------------------------------------------------------------------------------------------------- scores
@@ -267,7 +274,7 @@ def test_loops_that_share_no_stock_are_scored_apart(tmp_path: Path) -> None:
         ('"births"]', '"birhs"]', UnknownNameError, "did you mean 'births'"),
         ("sentence =", "sentense =", LoopsFileError, "did you mean 'sentence'"),
         ('polarity = "R"', 'polarity = "X"', LoopsFileError, "'Births.polarity' is 'X'"),
-        ('path = ["Population", "births"]', 'path = ["Population"]', LoopsFileError, "a loop has two at least"),
+        ('path = ["Population", "births"]', "path = []", LoopsFileError, "the path names nothing"),
         ('"Population", "births"]', '"births", "births"]', LoopsFileError, "stands twice"),
         ('signs = ["+", "+"]', 'signs = ["+"]', LoopsFileError, "1 signs for 2 links"),
         ('signs = ["+", "+"]', 'signs = ["+", "-"]', LoopsFileError, "the other polarity"),

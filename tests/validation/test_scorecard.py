@@ -57,6 +57,12 @@ PLANTED: dict[str, tuple[str, tuple[Fault, ...], str, str]] = {
         "leased",
         "'leased', line ",
     ),
+    "a loop of the other polarity": (
+        "loops",
+        ((MDL, "shipped[actor]-Fleet[actor]/life", "shipped[actor]+Fleet[actor]/life"),),
+        "B1 Wear",
+        "The polarity is the opposite one.",
+    ),
     "a lever of the wrong sign": (
         "sign",
         ((MDL, "share of CN*(1-Effective Control[CHIP])", "share of CN*(1+Effective Control[CHIP])"),),

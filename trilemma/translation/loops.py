@@ -43,7 +43,7 @@ class Loop:
     polarity
         R for one that reinforces a change, B for one that balances it.
     path
-        Scalar elements, each a direct cause of the next one, the last of the first.
+        Scalar elements, each a direct cause of the next one, the last of the first. A stock may be one by itself.
     signs
         The signs that the links are expected to have, from each element to the next; empty where none are stated.
     reverses
@@ -98,8 +98,8 @@ def _loop(model: Model, name: str, label: str, table: _Table) -> Loop:
     """Return a loop with the names of its path looked up."""
     place = f"{FILE}, '{name}'"
     path = tuple(_scalar(model, step, place) for step in table.path)
-    if len(path) < 2:
-        message = f"{place}: the path names {len(path)} variable(s), a loop has two at least."
+    if not path:
+        message = f"{place}: the path names nothing: list the variables along the loop, each a cause of the next one."
         raise LoopsFileError(message)
     twice = [step.label for i, step in enumerate(path) if step in path[:i]]
     if twice:

@@ -44,7 +44,7 @@ Method = Literal["euler", "rk4"]
 Link = tuple[Selection, Selection]
 
 
-def checks(model: Model, *, method: Method = "euler", draws: int = DRAWS, seed: int = 0) -> list[Check]:
+def loop_checks(model: Model, *, method: Method = "euler", draws: int = DRAWS, seed: int = 0) -> list[Check]:
     """Test every named loop of a model: one result a loop.
 
     Parameters

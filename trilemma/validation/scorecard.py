@@ -21,7 +21,18 @@ from typing import Any, TypeAlias
 
 from trilemma.errors import TrilemmaWarning, unknown_name
 from trilemma.translation.model import Model, load_model
-from trilemma.validation import conservation, evidence, exogenous, extreme, mechanisms, numerics, sectors, sign, units
+from trilemma.validation import (
+    conservation,
+    evidence,
+    exogenous,
+    extreme,
+    loops,
+    mechanisms,
+    numerics,
+    sectors,
+    sign,
+    units,
+)
 from trilemma.validation.cases import base_series, is_scaled, run_cases
 from trilemma.validation.plans import Plan, Setting, outcomes_of
 from trilemma.validation.result import Check
@@ -39,6 +50,7 @@ PLANS: dict[str, Callable[[Setting], Plan]] = {
 
 OWN_RUNS: dict[str, Callable[[Setting], list[Check]]] = {
     "units": lambda setting: units.unit_checks(setting.model),
+    loops.CATEGORY: lambda setting: loops.loop_checks(setting.model, method=setting.spec.method),
     conservation.CATEGORY: conservation.checks,
     sectors.CATEGORY: sectors.checks,
     numerics.CATEGORY: numerics.checks,
@@ -46,7 +58,18 @@ OWN_RUNS: dict[str, Callable[[Setting], list[Check]]] = {
 }
 """Categories that run the model in their own way."""
 
-CATEGORIES = ("units", "sign", "extreme", "conservation", "exogenous", "mechanisms", "sectors", "numerics", "evidence")
+CATEGORIES = (
+    "units",
+    "loops",
+    "sign",
+    "extreme",
+    "conservation",
+    "exogenous",
+    "mechanisms",
+    "sectors",
+    "numerics",
+    "evidence",
+)
 """All categories, in the order of the scorecard."""
 
 
