@@ -16,7 +16,7 @@ import xarray as xr
 
 from tests.small_project import LONGEST, ROOT, Workspace
 
-COMMANDS = ("models", "show", "run", "evidence", "sweep", "compare", "claims", "report", "forecast")
+COMMANDS = ("models", "show", "run", "evidence", "sweep", "compare", "claims", "report", "forecast", "caches")
 
 
 def python(*words: str) -> str:
@@ -55,6 +55,17 @@ def test_claims_are_judged_on_the_stored_results(swept: Workspace) -> None:
     (row,) = json.loads(swept.run("claims", "trial", "--claim", "h1", "--json").succeeded())
     assert (row["verdict"], row["probability"], row["draws"]) == ("supported", 1, 4)
     assert 0.05 < row["conditions"][0]["p50"] < 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folder of caches is set by a variable of Linux")
+def test_caches_shows_what_is_kept_and_removes_it(
+    swept: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = swept.run("run", "small", "--json").succeeded()
+    assert [row["entries"] for row in json.loads(swept.run("caches", "--json").succeeded())][:2] == [1, 1]
+    assert [row["entries"] for row in json.loads(swept.run("caches", "--clear", "--json").succeeded())] == [0, 0, 0]
+    assert swept.run("run", "small", "--json").succeeded() == first
 
 
 def test_models_lists_a_projects_own_models_first(swept: Workspace) -> None:

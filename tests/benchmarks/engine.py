@@ -33,7 +33,7 @@ from tests.engine.test_conformance import FLOOR
 from tests.engine.test_gradients import PARAMETERS, largest_error
 from trilemma.engine import batches
 from trilemma.engine.gradients import sensitivities, value_and_gradient
-from trilemma.engine.loop import FEW_RUNS, build
+from trilemma.engine.programs import FEW_RUNS, build
 from trilemma.engine.simulate import Plan, plan_run, simulate
 from trilemma.forecasting.spec import load_forecast
 from trilemma.translation import ir

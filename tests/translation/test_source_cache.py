@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from trilemma import caches
 from trilemma.translation import model, pysd_reader, source_cache
 from trilemma.translation.source import Source
 
@@ -28,16 +29,16 @@ SAVEPER = 0.5 ~~|
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a model file; the cache is empty."""
-    monkeypatch.setattr(source_cache, "folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(caches, "root", lambda: tmp_path / "cache")
     path = tmp_path / "small.mdl"
     path.write_text(EQUATIONS, encoding="utf-8")
     return path
 
 
-def kept(path: Path) -> Path:
-    """Return the only entry of the cache."""
-    (entry,) = path.parent.glob("cache/*")
-    return entry
+def kept(path: Path) -> str:
+    """Return the key of the only entry of the cache."""
+    (entry,) = caches.folder(source_cache.KIND).iterdir()
+    return entry.name
 
 
 def test_what_is_kept_is_what_was_read(file: Path) -> None:
@@ -61,23 +62,22 @@ def test_a_file_that_has_changed_is_read_again(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"files": {}}', '{"files": 3}', "\0" * 100])
-def test_a_damaged_entry_counts_as_none(file: Path, damage: str) -> None:
+def test_an_entry_that_does_not_fit_counts_as_none(file: Path, damage: str) -> None:
     first = model.load_model(file)
-    entry = kept(file)
-    entry.write_text(damage, encoding="utf-8")
+    caches.keep(source_cache.KIND, kept(file), damage.encode())
     assert model.load_model(file).nodes == first.nodes
-    assert json.loads(entry.read_text(encoding="utf-8"))["variables"]
+    assert json.loads(caches.load(source_cache.KIND, kept(file)) or b"")["variables"]
 
 
 def test_an_entry_with_an_unknown_record_counts_as_none(file: Path) -> None:
     first = model.load_model(file)
-    text = kept(file).read_text(encoding="utf-8")
-    kept(file).write_text(text.replace('"Integral"', '"Nothing"'), encoding="utf-8")
+    content = caches.load(source_cache.KIND, kept(file)) or b""
+    caches.keep(source_cache.KIND, kept(file), content.replace(b'"Integral"', b'"Nothing"'))
     assert model.load_model(file).nodes == first.nodes
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(file: Path) -> None:
-    (file.parent / "cache").write_text("a file where the folder should be", encoding="utf-8")
+    caches.root().write_text("a file where the folder should be", encoding="utf-8")
     assert model.load_model(file).final_time == 4
 
 
@@ -85,7 +85,7 @@ def test_many_may_write_at_once(file: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         models = list(pool.map(model.load_model, [file] * 16))
     assert all(each.nodes == models[0].nodes for each in models)
-    assert kept(file).suffix == ".json"
+    assert kept(file)
 
 
 def test_a_kept_model_is_loaded_without_pysd() -> None:

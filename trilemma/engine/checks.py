@@ -119,7 +119,7 @@ def result_variables(
         sentences[run] = _sentence(checks, int(code[run]), int(rows[run]), float(at[run]))
     values = {RESULT: code, "result_variable": names, "result_time": at, "result_sentence": sentences}
     return {
-        name: xr.Variable(dims, array if dims else np.asarray(array[0], dtype=array.dtype), _ATTRIBUTES[name])
+        name: xr.Variable(dims, array if dims else array[0:1].reshape(()), _ATTRIBUTES[name], fastpath=True)
         for name, array in values.items()
     }
 

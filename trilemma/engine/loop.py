@@ -7,6 +7,7 @@ labels. All arrays have the run as their last axis, of size 1 where nothing vari
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -91,25 +92,6 @@ Program = Callable[[Given], tuple[dict[str, Array], Array]]
 """From inputs to outcomes by key, shape (saves, dims, runs or 1), and what failed by save and run; see `checks`."""
 
 
-FEW_RUNS = 32
-"""Up to this many runs, a program that compiles twice as fast and runs as fast is better than one made for batches."""
-
-QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
-
-
-@lru_cache(maxsize=64)
-def build(model: Model, request: Request, *, few_runs: bool = False) -> Program:
-    """Build and compile (at its first call) the program of a request; see `pure` for what it raises.
-
-    Parameters
-    ----------
-    few_runs
-        Compile for `FEW_RUNS` runs at most.
-    """
-    quick = few_runs and jax.default_backend() == "cpu"
-    return jax.jit(pure(model, request, hoisted=few_runs), compiler_options=QUICK if quick else None)
-
-
 def pure(model: Model, request: Request, *, hoisted: bool = True) -> Program:
     """Return the program of a request as a pure function, for compilation or differentiation.
 
@@ -125,15 +107,15 @@ def pure(model: Model, request: Request, *, hoisted: bool = True) -> Program:
     ModelFileError
         If its equations form a loop.
     """
-    simulation = _Simulation(model, request, split=hoist if hoisted else in_loop)
+    # a copy, since JAX remembers what it traced by the function, and it may be traced with slopes or without
+    simulation = copy(_simulation(model, request))
     check_functions(model, simulation.nodes)
-    return simulation.run
+    return partial(simulation.run, hoist if hoisted else in_loop)
 
 
-@lru_cache(maxsize=64)
 def checks(model: Model, request: Request) -> Checks:
     """Return what the program of a request looks at for failures."""
-    return _Simulation(model, request).checks
+    return _simulation(model, request).checks
 
 
 @lru_cache(maxsize=256)
@@ -144,24 +126,29 @@ def has_memories(model: Model) -> bool:
 
 def states(model: Model, request: Request) -> tuple[Node, ...]:
     """Return the stocks and memories that the program of a request carries from step to step."""
-    simulation = _Simulation(model, request)
+    simulation = _simulation(model, request)
     return (*simulation.stocks, *simulation.memories)
 
 
 def with_pipes(model: Model, request: Request, given: Given) -> Request:
     """Return a request that knows how long the delays of memories are; they follow from the inputs."""
-    simulation = _Simulation(model, request)
+    simulation = _simulation(model, request)
     check_functions(model, simulation.nodes)
     steps = {node: np.asarray(n) for node, n in simulation.delays(given).items()}
     return replace(request, pipes=tuple((node, int(n.max()), n.min() == n.max()) for node, n in sorted(steps.items())))
 
 
+@lru_cache(maxsize=64)
+def _simulation(model: Model, request: Request) -> _Simulation:
+    """Return the plan of a program."""
+    return _Simulation(model, request)
+
+
 class _Simulation:
     """The plan of a program: which definitions are evaluated, in which order, at the start, in a step, at a save."""
 
-    def __init__(self, model: Model, request: Request, split: Split = hoist) -> None:
+    def __init__(self, model: Model, request: Request) -> None:
         self.model = model
-        self.split = split
         self.request = request
         self.masks = {key: np.reshape(mask, model.nodes[key].shape) for key, mask in request.replaced}
         self.begin = {key: np.reshape(mask, model.nodes[key].shape) for key, mask in request.initial}
@@ -177,14 +164,14 @@ class _Simulation:
         self.nodes = dict.fromkeys([*self.initial_order, *self.step_order, *self.save_order])
         self.checks = checks_of(model, (*self.stocks, *self.memories), request.outcomes)
 
-    def run(self, given: Given) -> tuple[dict[str, Array], Array]:
-        """Simulate: the function that is compiled."""
+    def run(self, split: Split, given: Given) -> tuple[dict[str, Array], Array]:
+        """Simulate: with a way to split what does not depend on the state off, the function that is compiled."""
         request = self.request
         runs = _runs(given)
         state, pipes = self._initial_state(given)
         steps = request.first_step + jnp.arange(request.saves * request.steps_per_save, dtype=jnp.int32)
-        at_steps, step = self._hoisted_step(given, steps, state)
-        at_saves, saved = self.split(self._saved, given, steps[:: request.steps_per_save], state)
+        at_steps, step = self._hoisted_step(split, given, steps, state)
+        at_saves, saved = split(self._saved, given, steps[:: request.steps_per_save], state)
 
         def advance(carry: Carry, at: Slices) -> tuple[Carry, None]:
             return step(at, carry), None
@@ -217,14 +204,14 @@ class _Simulation:
         return self._steps(self._at_start(given, order(self.model, self._delayed_needs(), self._needs_at_start)), given)
 
     def _hoisted_step(
-        self, given: Given, steps: Array, state: State
+        self, split: Split, given: Given, steps: Array, state: State
     ) -> tuple[list[Slices], Callable[[Slices, Carry], Carry]]:
         """Return what the steps need of their instants, to be scanned, and one step from a slice of it."""
         method = METHODS[self.request.method]
         shifts = [stage * self.request.time_step for stage in method.stages]
-        parts = [self.split(partial(self._rates, shift), given, steps, state) for shift in shifts]
+        parts = [split(partial(self._rates, shift), given, steps, state) for shift in shifts]
         if self.memories:
-            parts.append(self.split(self._entering, given, steps, state))
+            parts.append(split(self._entering, given, steps, state))
 
         def step(at: Slices, carry: Carry) -> Carry:
             held = {node: carry.state[node] for node in self.memories}

@@ -10,15 +10,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
 import numpy as np
-import platformdirs
+import pandas as pd
 import xarray as xr
 
 from trilemma.engine.batches import given, run
 from trilemma.engine.checks import DETAILS, result_variables
 from trilemma.engine.inputs import Inputs, Overrides, read_inputs
-from trilemma.engine.loop import FEW_RUNS, Request, build, checks, has_memories, with_pipes
+from trilemma.engine.loop import Request, checks, has_memories, with_pipes
+from trilemma.engine.programs import FEW_RUNS, build, use_disk_cache
 from trilemma.engine.warm_start import keeping, resumed, state_dataset
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
 from trilemma.translation import ir
@@ -176,7 +176,7 @@ def plan_run(
     seed: int = 0,
 ) -> Plan:
     """Check the arguments of `simulate` and bring them into the form of the engine; see there for what it raises."""
-    _use_disk_cache()
+    use_disk_cache()
     inputs = replace(read_inputs(model, overrides, initial), seed=_seed(seed))
     wanted = _wanted(model, _hashable(outcomes))
     grid = _grid(model, save_every, time_step, start, stop)
@@ -416,8 +416,8 @@ def _labelled(model: Model, plan: Plan, saved: Mapping[str, np.ndarray], failure
 @lru_cache(maxsize=64)
 def _coords(model: Model, times: tuple[float, ...], ranges: tuple[str, ...]) -> xr.Coordinates:
     """Return the coordinates of a result, without the run; a single run would spend much of its time on indexes."""
-    time = ("time", np.array(times), {"long_name": "time", "units": time_unit(model)})
-    return xr.Coordinates({"time": time} | {d: np.array(model.ranges[d], dtype=object) for d in ranges})
+    time = xr.Variable("time", pd.Index(times), {"long_name": "time", "units": time_unit(model)})
+    return xr.Coordinates({"time": time} | {d: xr.Variable(d, pd.Index(model.ranges[d], dtype=object)) for d in ranges})
 
 
 def selected(selection: Selection, array: Any) -> Any:  # noqa: ANN401 - NumPy's or JAX's
@@ -443,11 +443,14 @@ def _variable(inputs: Inputs, times: np.ndarray, array: np.ndarray, selection: S
 
 
 def _with_runs(inputs: Inputs, dims: tuple[str, ...], array: np.ndarray, attrs: dict[str, Any]) -> xr.Variable:
-    """Bring the run axis to the front, or drop it; an array that no run changes is not copied."""
+    """Bring the run axis to the front, or drop it; an array that no run changes is not copied.
+
+    The arrays are NumPy's, so that xarray need not look what else they may be: it would load dask for that.
+    """
     if inputs.runs is None:
-        return xr.Variable(dims, array[..., 0], attrs)
+        return xr.Variable(dims, array[..., 0], attrs, fastpath=True)
     spread = np.broadcast_to(array, (*array.shape[:-1], inputs.runs))
-    return xr.Variable(("run", *dims), np.moveaxis(spread, -1, 0), attrs)
+    return xr.Variable(("run", *dims), np.moveaxis(spread, -1, 0), attrs, fastpath=True)
 
 
 def _derived_variable(
@@ -476,11 +479,3 @@ def time_unit(model: Model) -> str:
     """Return the model's unit of time: that of TIME STEP."""
     step = model.nodes.get("time_step")
     return step.unit if step is not None else ""
-
-
-def _use_disk_cache() -> None:
-    """Keep compiled programs on disk between processes, where the user has not chosen a place already."""
-    if jax.config.values["jax_compilation_cache_dir"] is None:
-        folder = Path(platformdirs.user_cache_dir("trilemma")) / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

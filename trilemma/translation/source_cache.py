@@ -2,16 +2,12 @@
 
 An entry is named by what was read and by the code that read it: the path and the bytes of the model file, this
 package's translation, the version of PySD. The other files that a model reads are checked by their hashes. An entry is
-JSON, written beside and moved into place, so that several processes may read and write at once; one that is damaged,
-or does not fit, counts as none.
+JSON; one that does not fit counts as none. `caches` sees to the files.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
 from contextlib import suppress
 from dataclasses import fields
 from functools import cache
@@ -19,32 +15,29 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
+from trilemma import caches
 from trilemma.translation import ir
 from trilemma.translation.source import Source
 
 Encoded = dict[str, Any] | list[Any] | str | float | int | bool | None
 
+KIND = "translated"
 _NODES: dict[str, type[Any]] = {node.__name__: node for node in (*ir.NODES, ir.Component, ir.Variable)}
 _PARTS = ("ranges", "hidden_ranges", "variables", "views", "fixed")
 _FIELDS = {name: tuple(field.name for field in fields(node)) for name, node in _NODES.items()}
 
 
-def folder() -> Path:
-    """Return where translated models are kept."""
-    return Path(platformdirs.user_cache_dir("trilemma")) / "translated"
-
-
 def load(path: Path, content: bytes) -> Source | None:
     """Return the translation of a model file if it is kept and still holds."""
+    kept = caches.load(KIND, _key(path, content))
+    if kept is None:
+        return None
     try:
-        entry = json.loads(_place(path, content).read_text(encoding="utf-8"))
+        entry = json.loads(kept)
         files = {Path(name): digest for name, digest in entry["files"].items()}
-        if any(_digest(file.read_bytes()) != digest for file, digest in files.items()):
+        if any(caches.digest(file.read_bytes()) != digest for file, digest in files.items()):
             return None
-        parts = {name: _decoded(entry[name]) for name in _PARTS}
-        return Source(**parts, files=tuple(files))
+        return Source(**{name: _decoded(entry[name]) for name in _PARTS}, files=tuple(files))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -53,33 +46,20 @@ def keep(path: Path, content: bytes, source: Source) -> None:
     """Keep the translation of a model file; where that cannot be done, do nothing."""
     with suppress(OSError, TypeError, ValueError, RecursionError):
         entry = {name: _encoded(getattr(source, name)) for name in _PARTS}
-        entry["files"] = {str(file): _digest(file.read_bytes()) for file in source.files}
-        place = _place(path, content)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=place.parent, prefix=place.stem, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(entry, stream)
-            Path(part).replace(place)
-        finally:
-            Path(part).unlink(missing_ok=True)
+        entry["files"] = {str(file): caches.digest(file.read_bytes()) for file in source.files}
+        caches.keep(KIND, _key(path, content), json.dumps(entry).encode())
 
 
-def _place(path: Path, content: bytes) -> Path:
-    """Return the file of an entry."""
-    return folder() / f"{_digest(f'{_code()} {path.resolve()} '.encode() + content)}.json"
-
-
-def _digest(content: bytes) -> str:
-    """Return the SHA-256 of some bytes."""
-    return hashlib.sha256(content).hexdigest()
+def _key(path: Path, content: bytes) -> str:
+    """Return the key of an entry."""
+    return caches.digest(code(), str(path.resolve()), content)
 
 
 @cache
-def _code() -> str:
+def code() -> str:
     """Return a hash of the code that translates: this package's, and PySD by its version."""
     sources = sorted(Path(__file__).parent.rglob("*.py"))
-    return _digest(version("pysd").encode() + b"".join(source.read_bytes() for source in sources))
+    return caches.digest(version("pysd"), *(source.read_bytes() for source in sources))
 
 
 def _encoded(value: Any) -> Encoded:  # noqa: ANN401
