@@ -261,17 +261,15 @@ def claims(
 
     Example: [bold]trilemma claims policy_comparison --claim H2[/bold]
     """
-    from trilemma.forecasting.claims import judge_claims
     from trilemma.forecasting.spec import load_forecast
     from trilemma.reporting import claim_tables
+    from trilemma.reporting.claim_study import judge_forecast
 
-    loaded = load_forecast(forecast)
-    findings = judge_claims(loaded, claim or None)
+    study = judge_forecast(load_forecast(forecast), claim or None)
     if as_json:
-        typer.echo(claim_tables.to_json(findings))
+        typer.echo(claim_tables.to_json(study))
     else:
-        titles, variants = ({s.name: s.title for s in some} for some in (loaded.scenarios, loaded.variants))
-        _print_table(claim_tables.claims_table(findings, titles, variants))
+        _print_table(claim_tables.claims_table(study))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,8 @@ change = "Other sales."
 [[H2.record]]
 title = "Sales"
 series = "sales"
-during = ["2024-01-01", "2024-12-31"]
-against = ["2023-01-01", "2023-12-31"]
+during = [2024-01-01, 2024-12-31]
+against = [2023-01-01, 2023-12-31]
 above = 1.5
 """
 
@@ -58,7 +59,7 @@ def test_claims_are_read_in_their_order(file: Path) -> None:
     assert (lost.scenarios, lost.against, lost.paired, lost.over) == (("tight",), "as_is", "shortfall", (2023, 2024))
     assert ratio.scenarios == ("tight", "as_is")
     assert ratio.paired == "difference"
-    assert second.record[0].during == ("2024-01-01", "2024-12-31")
+    assert second.record[0].during == (date(2024, 1, 1), date(2024, 12, 31))
 
 
 def test_claims_are_chosen_by_name(file: Path) -> None:
@@ -93,7 +94,12 @@ def test_claims_are_chosen_by_name(file: Path) -> None:
         ('"fleet ratio"', '"under(fleet ratio, tight)"', r"a scenario of its own; so a 'scenario' would do nothing"),
         ('"fleet ratio"', '"3"', r"names no outcome"),
         ('"fleet ratio"', '"fleet ratio +"', r"\[\[H1.condition\]\] 2: expression 'fleet ratio \+': expected a number"),
-        ('during = ["2024-01-01", "2024-12-31"]', 'during = "2024"', r"'H2.record 1.during' is '2024', expected"),
+        ("during = [2024-01-01, 2024-12-31]", 'during = "2024"', r"'H2.record 1.during' is '2024', expected"),
+        (
+            "during = [2024-01-01, 2024-12-31]",
+            "during = [2024-12-31, 2024-01-01]",
+            r"'during' is .* in order",
+        ),
         ("[[H2.record]]", "[[H2.condition]]", r"unknown key 'series' .*'H2.condition 1'"),
         ('metric = "fleet ratio"', 'where = "x"\nmetric = "fleet ratio"', r"unknown key 'where' .*'H1.condition 2'"),
         ("above = 1.5", "", r"\[\[H2.record\]\] 1: give 'above', 'below' or both"),

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import date
 
 import numpy as np
 import pytest
+import xarray as xr
 from rich.console import Console
 
-from trilemma.forecasting.claim_file import Claim, Condition
+from trilemma.forecasting.claim_file import Claim, Condition, Record
 from trilemma.forecasting.claim_metrics import Measured
+from trilemma.forecasting.claim_records import Compared, RecordFinding
 from trilemma.forecasting.claims import Finding, Verdict, verdict
 from trilemma.forecasting.regions import Bound, Flip, Region
 from trilemma.reporting import claim_tables, claim_words
+from trilemma.reporting.claim_study import ClaimStudy
 
+YEAR = (date(2023, 1, 1), date(2023, 12, 31))
 TITLES = {"as_is": "As it is", "tight": "Tight"}
 CONDITION = Condition(
     title="R&D lost", metric="RD", scenario="tight", against="as_is", paired="shortfall", over=(2024, 2030), above=0.05
@@ -30,6 +35,18 @@ def finding(holding: int, draws: int = 1000, flip: Flip | None = None, **variant
         name="H2", title="Lost sales starve research", says="s", tested="t", change="c", condition=(CONDITION,)
     )
     return Finding(claim, verdict(holds, ~holds), holds, ~holds, (measured,), variants, flip)
+
+
+def study(one: Finding) -> ClaimStudy:
+    data = xr.Dataset(coords={"scenario": list(TITLES), "scenario_title": ("scenario", list(TITLES.values()))})
+    return ClaimStudy(data, (one.claim,), {one.claim.name: one}, {})
+
+
+def recorded() -> ClaimStudy:
+    record = Record(title="Sales", series="sales", during=YEAR, against=YEAR, above=1.5)
+    claim = Claim(name="H11", title="Buying ahead", says="s", tested="t", change="c", record=(record,))
+    found = RecordFinding(claim, "supported", (Compared(record, 2.487, 3, True),))
+    return ClaimStudy(xr.Dataset(), (claim,), {}, {"H11": found})
 
 
 @pytest.mark.parametrize(
@@ -88,14 +105,27 @@ def test_bounds_are_told_in_words() -> None:
 
 def test_the_table_has_the_verdict_the_numbers_and_the_flip() -> None:
     console = Console(width=180, record=True, file=io.StringIO())
-    console.print(claim_tables.claims_table([finding(500, flip=Flip((ABOVE,), (BELOW, ABOVE)))], TITLES, {}))
+    console.print(claim_tables.claims_table(study(finding(500, flip=Flip((ABOVE,), (BELOW, ABOVE))))))
     text = console.export_text()
     for part in ("H2", "undecided", "50 % ± 2", "Lost sales starve research", "10.0 %", "above 5 %", "Supported where"):
         assert part in text
 
 
+def test_what_the_record_says_has_no_probability() -> None:
+    console = Console(width=180, record=True, file=io.StringIO())
+    console.print(claim_tables.claims_table(recorded()))
+    text = console.export_text()
+    for part in ("H11", "supported", "record", "3 observations of sales", "2.49", "above 1.5", "holds"):
+        assert part in text
+    (row,) = json.loads(claim_tables.to_json(recorded()))
+    assert (row["verdict"], row["probability"]) == ("supported", None)
+    assert row["comparisons"][0]["during"] == ["2023-01-01", "2023-12-31"]
+
+
 def test_json_is_complete_and_unrounded() -> None:
-    (row,) = json.loads(claim_tables.to_json([finding(500, flip=Flip((ABOVE,), (BELOW, ABOVE)), v=("rejected", 0.1))]))
+    (row,) = json.loads(
+        claim_tables.to_json(study(finding(500, flip=Flip((ABOVE,), (BELOW, ABOVE)), v=("rejected", 0.1))))
+    )
     assert (row["claim"], row["verdict"], row["probability"], row["draws"]) == ("H2", "undecided", 0.5, 1000)
     assert row["conditions"][0]["p50"] == 0.1
     assert row["conditions"][0]["scenario"] == "tight"

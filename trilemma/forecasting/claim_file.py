@@ -8,6 +8,7 @@ does: observations, compared with each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -76,14 +77,17 @@ class Condition(BaseModel):
 
 
 class Record(BaseModel):
-    """One comparison within the record: the mean of a series in one period, over its mean in another."""
+    """One comparison within the record: the mean of a series in one period, over its mean in another.
+
+    A period is its first and its last day, as in ``[2024-01-01, 2024-12-31]``; ``above`` and ``below`` are ratios.
+    """
 
     model_config = STRICT
     where: str = ""
     title: str
     series: str
-    during: tuple[str, str]
-    against: tuple[str, str]
+    during: tuple[date, date]
+    against: tuple[date, date]
     above: float | None = None
     below: float | None = None
 
@@ -217,6 +221,10 @@ def _record(row: dict[str, Any], table: str, place: int, file: str) -> Record:
     where = f"{file}, [[{table}]] {place}"
     found = _row(Record, row, where, file, f"{table} {place}")
     _check_threshold(found, where)
+    for key, (first, last) in (("during", found.during), ("against", found.against)):
+        if first > last:
+            message = f"{where}: '{key}' is {first} to {last}, expected the first and the last day, in order."
+            raise ClaimError(message)
     return found
 
 
