@@ -283,16 +283,20 @@ def report(
     force: Annotated[
         bool, typer.Option("--force", help="Make it again even if nothing that it stands on changed.")
     ] = False,
+    notebook: Annotated[
+        str | None, typer.Option(help="Another notebook than its own, such as 'claims': one page for each claim.")
+    ] = None,
 ) -> None:
     """Make the report of a forecast from its store: one HTML page.
 
-    Example: [bold]trilemma report policy_comparison --check[/bold]
+    Example: [bold]trilemma report policy_comparison --notebook claims[/bold]
     """
     from trilemma.forecasting.spec import load_forecast
     from trilemma.reporting.render import report as make_report
 
     with _progress("Writing the report") as progress:
-        paths = make_report(load_forecast(forecast), check=check, force=force, progress=progress)
+        loaded = load_forecast(forecast)
+        paths = make_report(loaded, notebook=notebook, check=check, force=force, progress=progress)
     for path in paths:
         _print_path(path)
 

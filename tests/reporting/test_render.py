@@ -117,7 +117,7 @@ def test_check_overlooks_last_digits_and_sees_what_is_gone() -> None:
 def test_check_without_a_report_says_what_to_do(project: Path, forecast: Forecast) -> None:
     (project / "reports" / "policy_comparison.html").unlink()
     with pytest.raises(ReportError, match="trilemma report policy_comparison"):
-        render._check(project / "reports" / "policy_comparison.html", "")  # pyright: ignore[reportPrivateUsage]
+        render._check(project / "reports" / "policy_comparison.html", "", "trilemma report policy_comparison")  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_failing_cell_is_named_and_leaves_the_report(
@@ -161,8 +161,9 @@ def test_a_full_disk_leaves_the_report(project: Path, forecast: Forecast, monkey
     assert page.read_bytes() == old
 
 
-def test_the_shipped_notebook_is_stripped_and_thin() -> None:
-    notebook = nbformat.read(find_notebook("policy_comparison"), as_version=4)
+@pytest.mark.parametrize("name", ["policy_comparison", "claims"])
+def test_a_shipped_notebook_is_stripped_and_thin(name: str) -> None:
+    notebook = nbformat.read(find_notebook(name), as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell for cell in code if "parameters" in cell.metadata.get("tags", [])] == code[:1]
     assert all(not cell.outputs and cell.execution_count is None for cell in code)

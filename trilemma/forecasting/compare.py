@@ -204,7 +204,7 @@ def _frame(part: _Part, scenarios: list[str], baseline: str, times: np.ndarray, 
     if part.element is not None:
         data = data.sel({dim: [label] for dim, label in part.element.items()})
     ranges = _ranges(data)
-    data = _at_times(data, times).transpose("scenario", "draw", "time", *ranges)
+    data = at_times(data, times).transpose("scenario", "draw", "time", *ranges)
     values = _loaded(data, scenarios)
     held_against = _loaded(data, [baseline])
     differences = values - held_against
@@ -237,7 +237,7 @@ def _frame(part: _Part, scenarios: list[str], baseline: str, times: np.ndarray, 
     return frame.iloc[order]
 
 
-def _at_times(data: xr.DataArray, times: np.ndarray) -> xr.DataArray:
+def at_times(data: xr.DataArray, times: np.ndarray) -> xr.DataArray:
     """Return an outcome at some times, linear between saved ones; a constant is the same at all."""
     if "time" not in data.dims:
         return data.expand_dims(time=times)

@@ -58,8 +58,10 @@ def store_hash(store: Path) -> str:
     return digest.hexdigest()
 
 
-def input_hashes(store: Path, notebook: Path, attrs: Mapping[str, Any]) -> dict[str, str]:
-    """Return the hashes of all that a report depends on."""
+def input_hashes(
+    store: Path, notebook: Path, attrs: Mapping[str, Any], files: Mapping[str, Path] | None = None
+) -> dict[str, str]:
+    """Return the hashes of all that a report depends on; `files` are what its notebook reads beside the store."""
     labels = text_hash("".join(file_hash(path) for path in label_files()))
     return {
         "forecast": str(attrs.get("forecast_hash", "")),
@@ -69,6 +71,7 @@ def input_hashes(store: Path, notebook: Path, attrs: Mapping[str, Any]) -> dict[
         "notebook": file_hash(notebook),
         "labels": labels,
         "renderer": folder_hash(RENDERER, ("*.py", "*.j2", "*.css", "conf.json")),
+        **{name: file_hash(path) for name, path in (files or {}).items() if path.is_file()},
     }
 
 

@@ -14,6 +14,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +29,9 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from trilemma import content
+from trilemma.calibration.evidence import OBSERVATIONS
 from trilemma.errors import ReportError, TrilemmaError, UnknownNameError
+from trilemma.forecasting.claim_file import CLAIM_FILE, read_claims
 from trilemma.forecasting.store import store_path
 from trilemma.forecasting.sweep import open_results
 from trilemma.reporting import manifest
@@ -76,7 +79,12 @@ class OwnKernel(AsyncKernelManager):
 
 
 def report(
-    forecast: Forecast, *, check: bool = False, force: bool = False, progress: Progress | None = None
+    forecast: Forecast,
+    *,
+    notebook: str | Path | None = None,
+    check: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Render the report of a forecast from its store, if what it was made from has changed.
 
@@ -84,6 +92,9 @@ def report(
     ----------
     forecast
         A forecast whose results are in its store.
+    notebook
+        Another notebook than its own, by its name under notebooks/ or as a path; its page stands beside the report,
+        called ``FORECAST.NOTEBOOK.html``.
     check
         Write nothing; run the notebook anew and compare its numbers with those of the report in place.
     force
@@ -107,20 +118,51 @@ def report(
     """
     attrs = open_results(forecast).attrs
     store = store_path(forecast.name)
-    notebook = _notebook_of(forecast)
+    plan = _plan(forecast, notebook)
     folder = content.reports_dir()
-    page, noted = folder / f"{forecast.name}.html", folder / f"{forecast.name}.manifest.json"
-    parameters = {"store": str(store), "baseline": forecast.baseline}
+    page, noted = folder / f"{plan.page}.html", folder / f"{plan.page}.manifest.json"
     if check:
-        _check(page, _page(notebook, parameters, forecast.title, progress))
+        _check(page, _page(plan, progress), plan.command)
         return [page, noted]
-    inputs = manifest.input_hashes(store, notebook, attrs)
+    inputs = manifest.input_hashes(store, plan.notebook, attrs, plan.files)
     if not force and manifest.is_current(noted, page, inputs):
         return [page, noted]
-    html = _page(notebook, parameters, forecast.title, progress)
-    texts = {page.name: html, noted.name: _manifest_text(forecast, inputs, html, page.name)}
+    html = _page(plan, progress)
+    texts = {page.name: html, noted.name: _manifest_text(forecast, plan, inputs, html, page.name)}
     write_texts(folder, texts, "the report")
     return [page, noted]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a page is made with: its notebook, its parameters and the files among them, and what it is called."""
+
+    notebook: Path
+    parameters: Mapping[str, Any]
+    files: Mapping[str, Path]
+    page: str
+    title: str
+    command: str
+
+
+def _plan(forecast: Forecast, notebook: str | Path | None) -> _Plan:
+    """Return how the page of a forecast is made, with its own notebook or another one."""
+    own = _notebook_of(forecast)
+    chosen = own if notebook is None else content.find_notebook(notebook)
+    page, command = forecast.name, f"trilemma report {forecast.name}"
+    if chosen != own:
+        page, command = f"{page}.{chosen.stem}", f"{command} --notebook {notebook}"
+    files = _claim_files(forecast) if "claims" in _named(_read(chosen)) else {}
+    parameters = {"store": str(store_path(forecast.name)), "baseline": forecast.baseline}
+    parameters |= {name: str(path) for name, path in files.items()}
+    return _Plan(chosen, parameters, files, page, forecast.title, command)
+
+
+def _claim_files(forecast: Forecast) -> dict[str, Path]:
+    """Return the claims of a forecast's model and the record beside them; a mistake in the claims is told here."""
+    folder = forecast.load_model().path.parent
+    read_claims(folder / CLAIM_FILE)
+    return {"claims": folder / CLAIM_FILE, "observations": folder / OBSERVATIONS}
 
 
 def _notebook_of(forecast: Forecast) -> Path:
@@ -131,11 +173,11 @@ def _notebook_of(forecast: Forecast) -> Path:
         return content.find_notebook(DEFAULT_NOTEBOOK)
 
 
-def _page(notebook: Path, parameters: Mapping[str, Any], title: str, progress: Progress | None) -> str:
+def _page(plan: _Plan, progress: Progress | None) -> str:
     """Run a notebook with parameters and return it as one HTML page."""
     with TemporaryDirectory(prefix="trilemma-report-") as folder:
-        executed = execute(notebook, parameters, Path(folder), progress)
-    return to_page(executed, title)
+        executed = execute(plan.notebook, plan.parameters, Path(folder), progress)
+    return to_page(executed, plan.title)
 
 
 def execute(
@@ -193,8 +235,14 @@ def _read(notebook: Path) -> NotebookNode:
 
 def _accepted(notebook: NotebookNode, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that the notebook's `parameters` cell names."""
+    named = _named(notebook)
+    return {key: value for key, value in parameters.items() if key in named}
+
+
+def _named(notebook: NotebookNode) -> set[str]:
+    """Return the names that the notebook's `parameters` cell gives a value to."""
     tagged = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    return {key: value for key, value in parameters.items() if any(re.search(rf"^{key}\b", s, re.M) for s in tagged)}
+    return {name for source in tagged for name in re.findall(r"^(\w+)\s*=", source, re.M)}
 
 
 def _failed_cell(notebook: Path, error: PapermillExecutionError) -> str:
@@ -263,10 +311,10 @@ def _with_contents(body: str) -> str:
     return body.replace("<!-- contents -->", f"<ol>{''.join(items)}</ol>")
 
 
-def _check(page: Path, fresh: str) -> None:
+def _check(page: Path, fresh: str, command: str) -> None:
     """Compare the numbers of the report in place with fresh ones."""
     if not page.is_file():
-        message = f"there is no report '{page.name}' to check: make it with `trilemma report {page.stem}`."
+        message = f"there is no report '{page.name}' to check: make it with `{command}`."
         raise ReportError(message)
     where = f"the report '{page.name}'"
     old = manifest.read_numbers(page.read_text(encoding="utf-8"), where)
@@ -274,15 +322,15 @@ def _check(page: Path, fresh: str) -> None:
     if changed:
         named = "; ".join(changed[:LISTED]) + ("; ..." if len(changed) > LISTED else "")
         count = f"{len(changed)} number{'s' if len(changed) > 1 else ''}"
-        message = f"{count} of {where} changed ({named}): renew it with `trilemma report {page.stem}`."
+        message = f"{count} of {where} changed ({named}): renew it with `{command}`."
         raise ReportChangedError(message, changed)
 
 
-def _manifest_text(forecast: Forecast, inputs: Mapping[str, str], html: str, page: str) -> str:
+def _manifest_text(forecast: Forecast, plan: _Plan, inputs: Mapping[str, str], html: str, page: str) -> str:
     """Return the manifest of a report."""
     document = {
         "forecast": forecast.name,
-        "command": f"trilemma report {forecast.name}",
+        "command": plan.command,
         "inputs": dict(inputs),
         "outputs": {page: manifest.text_hash(html)},
         "versions": {name: _version(name) for name in VERSIONS},
