@@ -16,7 +16,19 @@ import xarray as xr
 
 from tests.small_project import LONGEST, ROOT, Workspace
 
-COMMANDS = ("models", "show", "run", "evidence", "sweep", "compare", "claims", "report", "forecast", "caches")
+COMMANDS = (
+    "models",
+    "show",
+    "draw",
+    "run",
+    "evidence",
+    "sweep",
+    "compare",
+    "claims",
+    "report",
+    "forecast",
+    "caches",
+)
 
 
 def python(*words: str) -> str:
@@ -82,14 +94,29 @@ def test_models_names_the_one_that_cannot_be_read(workspace: Workspace) -> None:
     assert listed[1]["variables"] > 300
 
 
-def test_show_lists_views_and_variables(swept: Workspace) -> None:
-    listed = json.loads(swept.run("show", "small", "--json").succeeded())
+def test_show_gives_a_model_at_a_glance(swept: Workspace) -> None:
+    found = json.loads(swept.run("show", "export_controls", "--json").succeeded())
+    views = {one["view"]: one for one in found["views"]}
+    page = swept.run("show", "export_controls").succeeded()
+    assert sum(one["variables"] for one in views.values()) + 4 == found["variables"]  # controls are in no view
+    assert sum(len(one["stocks"]) for one in views.values()) == found["stocks"]
+    assert all(view in page for view in views)
+    lever = next(one for one in found["levers"] if one["name"] == "control lever")
+    assert {"control lever[CHIP]", "control lever[CLD]"} <= lever["values"].keys()
+    assert (lever["low"], lever["high"]) == (0, 1)
+    assert lever["meaning"].split()[0] in page
+    small = swept.run("show", "small").succeeded()
+    assert "--variables" in small
+    assert "What policy sets from 2022 on." in small
+    assert "Loops" not in small
+
+
+def test_show_lists_variables_and_those_of_a_view(swept: Workspace) -> None:
+    listed = json.loads(swept.run("show", "small", "--variables", "--json").succeeded())
     fleet = next(row for row in listed if row["variable"] == "Fleet")
     assert {"dimensions": "actor", "kind": "stock", "unit": "Kunit"}.items() <= fleet.items()
-    shipped = json.loads(swept.run("show", "export_controls", "--json").succeeded())
-    views = {row["view"] for row in shipped} - {""}  # the control variables are in no view
-    assert len(views) == 11
-    view = min(views)
+    shipped = json.loads(swept.run("show", "export_controls", "--variables", "--json").succeeded())
+    view = min({row["view"] for row in shipped} - {""})
     chosen = json.loads(swept.run("show", "export_controls", "--view", view, "--json").succeeded())
     assert chosen == [row for row in shipped if row["view"] == view]
 
@@ -100,7 +127,10 @@ def test_show_tells_what_is_known_of_a_variable(swept: Workspace) -> None:
     assert {"value": 0.2, "prior": "uniform", "range": "0.1 to 0.3", "source": "assumption"}.items() <= growth[
         0
     ].items()
-    assert "What is felt." in swept.run("show", "small", "brake").succeeded()
+    [brake] = json.loads(swept.run("show", "small", "brake", "--json").succeeded())
+    assert brake["meaning"] == "What is felt."
+    assert brake["equation"] == "brake = lever*STEP(1, 2022)"
+    assert (brake["follows from"], brake["used by"]) == ("lever", "Fleet")
 
 
 def test_run_prints_outcomes_over_time(swept: Workspace) -> None:

@@ -18,7 +18,7 @@ from trilemma import __version__, content
 from trilemma.errors import OverrideError, TrilemmaError, TrilemmaWarning
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from trilemma.translation.model import Model
 
@@ -73,11 +73,12 @@ def models(as_json: AsJson = False) -> None:
 def show(
     model: ModelName,
     variable: Annotated[str | None, typer.Argument(help="A variable: everything that is known of it.")] = None,
-    view: Annotated[str | None, typer.Option(help="List the variables of one view only.")] = None,
+    view: Annotated[str | None, typer.Option(help="List the variables of one view.")] = None,
+    variables: Annotated[bool, typer.Option("--variables", help="List all variables, view by view.")] = False,
     kinks: Annotated[bool, typer.Option("--kinks", help="List where its equations have corners and jumps.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a model holds: its views, one variable with unit, meaning, values and source, or its kinks.
+    """Show a model at a glance: views, stocks, loops, levers, mechanisms; or its variables, one of them, its kinks.
 
     Example: [bold]trilemma show export_controls "Leased Compute"[/bold]
     """
@@ -91,8 +92,13 @@ def show(
         _print_rows(list_kinks(loaded, variable, view), as_json)
     elif variable is not None:
         _print_rows(describe_variable(loaded, variable), as_json)
-    else:
+    elif view is not None or variables:
         _print_rows(list_variables(loaded, view), as_json)
+    else:
+        from trilemma.reporting.overview import overview, overview_page
+
+        found = overview(loaded)
+        _print_json(found) if as_json else _print_table(overview_page(found))
 
 
 @app.command()
@@ -447,9 +453,7 @@ def _print_path(path: Path) -> None:
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     """Print records as JSON or as a table."""
     if as_json:
-        import json
-
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        _print_json(rows)
         return
     from rich.table import Table
 
@@ -463,6 +467,13 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     _print_table(table)
 
 
+def _print_json(found: object) -> None:
+    """Print what was found as JSON."""
+    import json
+
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
+
+
 def _shown(value: object) -> str:
     """Return a value as a cell; what is undefined is a dash."""
     if value is None:
@@ -470,7 +481,7 @@ def _shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _print_table(table: Table) -> None:
+def _print_table(table: RenderableType) -> None:
     """Print a table; wide enough for a file or a pipe when there is no terminal."""
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""What models hold, as plain records for tables: the models, their variables, all that is known of one variable."""
+"""What models hold, as plain records: the models, one at a glance, its variables, all that is known of one of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import Any
 
 from trilemma.errors import TrilemmaError, unknown_name
 from trilemma.translation import ir
+from trilemma.translation.loops import read_loops
 from trilemma.translation.model import Model, load_model
+from trilemma.translation.ordering import causes
+from trilemma.translation.parameters import Parameter
+from trilemma.translation.printing import in_vensim
+from trilemma.translation.unwinding import unwound
 
 
 def describe_models(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -24,6 +29,47 @@ def describe_models(paths: Iterable[Path]) -> list[dict[str, Any]]:
         about = {"title": model.title, "version": model.version, "status": model.status}
         records.append({"model": model.name, **about, "variables": len(model.variables)})
     return records
+
+
+def describe_views(model: Model) -> list[dict[str, Any]]:
+    """Return a record for every view: its stocks, and how many variables it shows."""
+    return [
+        {
+            "view": view,
+            "variables": len(names),
+            "stocks": [name for name in names if model.variables[name].kind == "stock"],
+        }
+        for view, names in model.views.items()
+    ]
+
+
+def describe_levers(model: Model) -> list[dict[str, Any]]:
+    """Return a record for every lever and switch: its values as they stand, its range, its meaning."""
+    constants = model.constants()
+    rows: dict[str, list[Parameter]] = {}
+    for row in model.parameters.rows:
+        if row.role in ("lever", "switch"):
+            rows.setdefault(row.variable, []).append(row)
+    return [
+        {
+            "role": own[0].role,
+            "name": name,
+            "values": {row.name: constants.get(row.name) for row in own},
+            "low": min(row.low for row in own),
+            "high": max(row.high for row in own),
+            "unit": own[0].unit,
+            "meaning": model.variables[name].documentation if name in model.variables else "",
+        }
+        for name, own in rows.items()
+    ]
+
+
+def describe_loops(model: Model) -> list[dict[str, Any]]:
+    """Return a record for every named loop."""
+    return [
+        {"loop": one.label, "name": one.name, "sentence": one.sentence, "path": [step.label for step in one.path]}
+        for one in read_loops(model)
+    ]
 
 
 def list_variables(model: Model, view: str | None = None) -> list[dict[str, Any]]:
@@ -66,12 +112,33 @@ def describe_variable(model: Model, name: str) -> list[dict[str, Any]]:
     common = {"kind": variable.kind, "unit": variable.unit, "meaning": variable.documentation}
     wanted = ir.element_names(variable) if selection.indices is None else (selection.label,)
     values = model.constants()
+    users = ", ".join(model.nodes[key].name for key in used_by(model).get(variable.key, ()))
     if not any(label in values for label in wanted):
-        uses = sorted(model.nodes[key].name for key in model.references[variable.key] if not model.nodes[key].hidden)
+        uses = sorted(model.nodes[key].name for key in causes(model, variable.key) if key in model.nodes)
         lines = [str(component.line) for component in variable.components if component.line]
-        place = {"line": ", ".join(lines), "follows from": ", ".join(uses)}
+        equation = "; ".join(equations(model, variable))
+        place = {"line": ", ".join(lines), "equation": equation, "follows from": ", ".join(uses), "used by": users}
         return [{"variable": selection.label, "dimensions": ", ".join(variable.dims), **common, **place}]
-    return [_constant(model, label, values, common) for label in wanted]
+    return [_constant(model, label, values, common) | {"used by": users} for label in wanted]
+
+
+def equations(model: Model, variable: ir.Variable) -> list[str]:
+    """Return the definitions of a variable as equations; delays and smooths stand as they are written."""
+    found: list[str] = []
+    for component in variable.components:
+        shown = [subscript.partition("|")[0] for subscript in component.subscripts]  # a hidden range is part of it
+        name = f"{variable.name}[{','.join(shown)}]" if shown else variable.name
+        found.append(f"{name} = {in_vensim(model, unwound(model, component.expression))}")
+    return found
+
+
+def used_by(model: Model) -> dict[str, list[str]]:
+    """Return the keys of the variables whose equations refer to each variable, by key, in the order of the file."""
+    found: dict[str, list[str]] = {}
+    for variable in model.variables.values():
+        for cause in causes(model, variable.key):
+            found.setdefault(cause, []).append(variable.key)
+    return found
 
 
 def _constant(model: Model, label: str, values: dict[str, float], common: dict[str, str]) -> dict[str, Any]:
