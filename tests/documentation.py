@@ -1,4 +1,4 @@
-"""Writes into README.md what its commands print, and draws its figure.
+"""Writes into README.md what its commands print, and draws its figure; writes mechanisms into the READMEs of models.
 
 ``python -m tests.documentation --write`` needs the results of the default forecast; a test compares the outputs with
 what stands there.
@@ -27,6 +27,8 @@ PANELS = (
 )
 BLOCK = re.compile(r"<!-- output: (?P<command>trilemma [^\n]*) -->\n```text\n(?P<text>.*?)```\n<!-- end -->", re.DOTALL)
 
+MECHANISMS = re.compile(r"<!-- mechanisms -->\n.*?<!-- end -->", re.DOTALL)
+
 
 def blocks(text: str) -> dict[str, str]:
     """Return the output shown for each command."""
@@ -48,6 +50,30 @@ def refreshed(text: str) -> str:
     )
 
 
+def with_mechanisms(text: str, table: str) -> str:
+    """Return the README of a model with its table of mechanisms as given; one without the marks stays as it is."""
+    return MECHANISMS.sub(lambda _: f"<!-- mechanisms -->\n{table}<!-- end -->", text)
+
+
+def model_readmes() -> dict[Path, str]:
+    """Return the READMEs of models that show a table of mechanisms, as they ought to be."""
+    from trilemma.content import list_models
+    from trilemma.reporting.scorecard import mechanism_table
+    from trilemma.translation.model import load_model
+    from trilemma.validation.scorecard import check
+    from trilemma.validation.spec import read_checks
+
+    found: dict[Path, str] = {}
+    for file in list_models():
+        readme = file.parent / "README.md"
+        text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+        if MECHANISMS.search(text):
+            model = load_model(file)
+            table = mechanism_table(read_checks(model).mechanisms, check(model, only=["mechanisms"]))
+            found[readme] = with_mechanisms(text, table)
+    return found
+
+
 def draw(path: Path) -> None:
     """Draw the figure of the README from the stored results."""
     from trilemma.forecasting.sweep import open_results
@@ -65,11 +91,13 @@ def draw(path: Path) -> None:
 def main() -> None:
     """Write, or print what would be written."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="write README.md and its figure")
+    parser.add_argument("--write", action="store_true", help="write all READMEs and the figure")
     text = refreshed(README.read_text(encoding="utf-8"))
     if parser.parse_args().write:
         README.write_text(text, encoding="utf-8")
         draw(FIGURE)
+        for path, own in model_readmes().items():
+            path.write_text(own, encoding="utf-8")
     else:
         print(text)
 

@@ -132,17 +132,14 @@ PLANTED: dict[str, tuple[str, tuple[Fault, ...], str, str]] = {
         "ratio: demand",
         "'demand' 20 % down and up moves 'fleet ratio' by ",
     ),
-    "a table of time inside another equation": (
+    "a table inside another equation that outweighs policy": (
         "exogenous",
         (
-            (
-                MDL,
-                "Fleet[US]/(Fleet[CN]+leased*years leased)",
-                "Fleet[US]/Fleet[CN]*WITH LOOKUP(Time, ((2020,1),(2030,2)))",
-            ),
+            (MDL, "(1-Effective Control[CHIP])", "(1-0.01*Effective Control[CHIP])"),
+            (MDL, "Fleet[US]/(", "WITH LOOKUP(Time, ((2020,1),(2030,2)))*Fleet[US]/("),
         ),
-        "fleet ratio",
-        "give the table a variable of its own.",
+        "ratio: fleet ratio",
+        "'fleet ratio' 20 % down and up moves 'fleet ratio' by ",
     ),
     "a mechanism that does nothing": (
         "mechanisms",

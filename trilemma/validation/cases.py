@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from scipy.stats import qmc
 
 from trilemma.engine import runs
 from trilemma.engine.simulate import simulate
@@ -22,6 +21,7 @@ from trilemma.translation.model import Model
 from trilemma.translation.overrides import ByElement, Override, Value, by_element, merge, written
 from trilemma.translation.parameters import sample_priors
 from trilemma.translation.picking import pick
+from trilemma.validation.scalable import factor_of
 
 SCALE = "scale"
 """The key of ``{ scale = 3 }``: three times what the base run has, at every step."""
@@ -107,7 +107,10 @@ def _unscaled(model: Model, overrides: Mapping[str, Any], series: Mapping[str, V
     """Return overrides with numbers and series in the place of what is scaled."""
     found: dict[str, Any] = {}
     for name, value in overrides.items():
-        if is_scaled(value):
+        factor = factor_of(model, name) if is_scaled(value) else None
+        if factor is not None:
+            found[factor] = value[SCALE]
+        elif is_scaled(value):
             found |= {label: scaled(series[label], value[SCALE]) for label in _labels(model, name)}
         else:
             found[name] = value
@@ -182,6 +185,8 @@ def run_cases(
 
 def prior_draws(model: Model, count: int, seed: int) -> dict[str, np.ndarray]:
     """Return values of the uncertain parameters drawn from their priors; nothing for a model without priors."""
+    from scipy.stats import qmc  # here, since SciPy takes a third of a second to load
+
     table = model.parameters
     if not table.uncertain:
         return {}

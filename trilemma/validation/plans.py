@@ -21,11 +21,22 @@ from trilemma.validation.statements import BASE
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What plans are made from: a model, the statements about it, and the base run of what these scale."""
+    """What plans are made from.
+
+    Attributes
+    ----------
+    model, spec
+        A scalable model, and the statements about it.
+    series
+        The base run of what the statements scale.
+    tables_of_time
+        The exogenous series of the model.
+    """
 
     model: Model
     spec: Spec
     series: Mapping[str, Value]
+    tables_of_time: tuple[str, ...] = ()
 
     def case(
         self, where: str, overrides: Mapping[str, Any], *, under: str = BASE, initial: Mapping[str, Any] | None = None

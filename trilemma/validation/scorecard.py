@@ -36,6 +36,7 @@ from trilemma.validation import (
 from trilemma.validation.cases import base_series, is_scaled, run_cases
 from trilemma.validation.plans import Plan, Setting, outcomes_of
 from trilemma.validation.result import Check
+from trilemma.validation.scalable import factor_of, scalable, tables_of_time
 from trilemma.validation.spec import FILE, Spec, read_checks
 
 Progress: TypeAlias = Callable[[int, int, str], None]
@@ -112,7 +113,9 @@ def check(
         warnings.warn(message, TrilemmaWarning, stacklevel=2)
     tell = progress or (lambda done, total, label: None)
     tell(0, len(wanted), "")
-    setting = Setting(loaded, spec, base_series(loaded, _scaled_names(loaded, spec, wanted), spec.method))
+    tested = scalable(loaded)
+    series = base_series(tested, _scaled_names(tested, spec), spec.method)
+    setting = Setting(tested, spec, series, tuple(tables_of_time(loaded)))
     found = _planned(setting, [name for name in wanted if name in PLANS])
     for category in (name for name in wanted if name in OWN_RUNS):
         tell(len(found), len(wanted), category)
@@ -142,12 +145,10 @@ def _planned(setting: Setting, categories: Sequence[str]) -> dict[str, list[Chec
     return {name: plan.judge(results) for name, plan in plans.items()}
 
 
-def _scaled_names(model: Model, spec: Spec, wanted: Sequence[str]) -> list[str]:
+def _scaled_names(model: Model, spec: Spec) -> list[str]:
     """Return the variables whose series in the base run are needed, since something scales them."""
     tables: list[dict[str, Any]] = [table.overrides for table in spec.cases.values()]
     tables += [table.overrides for table in (*spec.extreme.values(), *spec.sectors.values())]
     tables += [table.off for table in spec.mechanisms.values()]
     names = {name for table in tables for name, value in table.items() if is_scaled(value)}
-    if spec.exogenous and exogenous.CATEGORY in wanted:
-        names |= set(exogenous.exogenous_series(model))
-    return sorted(names)
+    return sorted(name for name in names if factor_of(model, name) is None)
