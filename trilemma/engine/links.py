@@ -17,8 +17,9 @@ from jax import Array
 
 from trilemma.engine.batches import given, run
 from trilemma.engine.inputs import Overrides
-from trilemma.engine.loop import FEW_RUNS, Given, build
+from trilemma.engine.loop import Given
 from trilemma.engine.lower import evaluate, own_part
+from trilemma.engine.programs import FEW_RUNS, build
 from trilemma.engine.simulate import Plan, plan_run
 from trilemma.engine.values import Instant
 from trilemma.errors import UnsupportedError
