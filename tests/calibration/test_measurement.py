@@ -5,6 +5,7 @@ import math
 import pytest
 
 from tests.calibration.conftest import MEASURED, OBSERVATIONS, Case
+from trilemma.calibration.evidence import read_observations
 from trilemma.calibration.measurement import GRADE_SD, TAIL, load_measurements
 from trilemma.calibration.predictions import compare_with_evidence
 from trilemma.errors import TrilemmaError
@@ -53,10 +54,20 @@ def test_an_observation_outside_the_run_is_refused_with_both_places(case: Case) 
         compare_with_evidence(case.model)
 
 
-def test_a_logarithm_of_nothing_is_refused(case: Case) -> None:
+def test_a_logarithm_of_nothing_is_refused_in_a_models_own_table_and_passed_over_in_others(case: Case) -> None:
     case.write((*OBSERVATIONS, "sales,2020-01-01,2020-12-31,0,units,,,A,observation,s,,"))
     with pytest.raises(TrilemmaError, match=r"observations\.csv, line 8, column 'value': 0 has no logarithm"):
         compare_with_evidence(case.model)
+    other = read_observations(case.folder / "observations.csv")
+    assert [datum.observation.value for datum in compare_with_evidence(case.model, other).data][:2] == [3000, 5200]
+
+
+def test_a_measurement_takes_periods_by_their_last_day(case: Case) -> None:
+    rows = (MEASURED[0].replace("0.5,,yes", "0.5,2022-12-31/..,yes"), *MEASURED[1:2])
+    sold = MEASURED[2].replace("0,,no", "0,2022-12-31/2022-12-31,no")
+    case.write(measurements=(*rows, sold))
+    taken = [(d.measurement.series, d.observation.end.year) for d in compare_with_evidence(case.model).data]
+    assert taken == [("sales", 2022), ("stock", 2021), ("stock", 2022), ("sold", 2022)]
 
 
 def test_a_standard_deviation_of_0_is_refused(case: Case) -> None:

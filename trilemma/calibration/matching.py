@@ -18,8 +18,16 @@ class Datum:
     observation: Observation
 
 
-def measured(measurements: Sequence[Measurement], observations: Iterable[Observation]) -> tuple[Datum, ...]:
+def measured(
+    measurements: Sequence[Measurement], observations: Iterable[Observation], *, own: bool = True
+) -> tuple[Datum, ...]:
     """Return the observations that measurements take, in the order of the measurements and then of time.
+
+    Parameters
+    ----------
+    own
+        Whether the observations are those that the table was written for. Of others, a value without a logarithm is
+        passed over, where its measurement takes one.
 
     Raises
     ------
@@ -37,15 +45,17 @@ def measured(measurements: Sequence[Measurement], observations: Iterable[Observa
                     "too; let their periods in column 'used' exclude each other."
                 )
                 raise EvidenceError(message)
-            if measurement.sd_of(row) == 0:
-                message = (
-                    f"{measurement.place}: the observation to {row.end} has a standard deviation of 0; give a model_sd."
-                )
-                raise EvidenceError(message)
             if measurement.transform == "log" and row.value <= 0:
+                if not own:
+                    continue
                 message = (
                     f"{row.place}, column 'value': {row.value:g} has no logarithm, and '{measurement.name}' takes one; "
                     f"leave the row out by column 'used' of {measurement.place}."
+                )
+                raise EvidenceError(message)
+            if measurement.sd_of(row) == 0:
+                message = (
+                    f"{measurement.place}: the observation to {row.end} has a standard deviation of 0; give a model_sd."
                 )
                 raise EvidenceError(message)
             owner[id(row)] = measurement.name

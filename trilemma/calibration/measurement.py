@@ -62,7 +62,7 @@ class Measurement:
     correlation
         Of the errors of any two observations of the series.
     used
-        The periods whose observations the row takes, from first to last day; an open end is None.
+        First and last day on which the period of an observation may end for the row to take it; an open end is None.
     check
         The headline quantity that the series checks before any fit; empty for none.
     """
@@ -89,7 +89,7 @@ class Measurement:
         """Whether an observation is one of this series, unit and period; a projection never is."""
         same = (row.series, row.unit, row.kind) == (self.series, self.unit, "observation")
         return same and any(
-            (first is None or row.start >= first) and (last is None or row.end <= last) for first, last in self.used
+            (first is None or row.end >= first) and (last is None or row.end <= last) for first, last in self.used
         )
 
     @property
@@ -235,7 +235,7 @@ def _correlation(line: Line) -> float:
 
 
 def _intervals(line: Line) -> tuple[Interval, ...]:
-    """Return the periods used: ISO intervals such as 2021-02-01/2024-07-28, '..' for an open end; empty for all."""
+    """Return when the periods used may end: pairs such as 2021-02-01/2024-07-28, '..' for no limit; empty for any."""
     found: list[Interval] = []
     for text in line["used"].split(";") if line["used"] else ["../.."]:
         ends = [end.strip() for end in text.split("/")]

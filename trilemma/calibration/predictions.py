@@ -96,7 +96,7 @@ def compare_with_evidence(
     own = evidence is None
     evidence = load_evidence(model) if evidence is None else evidence
     rows = load_measurements(model) if measurements is None else tuple(measurements)
-    data = measured(rows, evidence.observations)
+    data = measured(rows, evidence.observations, own=own)
     if own:
         refuse_empty(rows, data)
     data = tuple(
