@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import textwrap
+from collections.abc import Mapping
 
 import graphviz
 
@@ -16,7 +17,16 @@ WIDTH = 18
 """Letters in a line of a name."""
 
 GRAPH = {"rankdir": "LR", "nodesep": "0.12", "ranksep": "0.3", "splines": "true", "bgcolor": "white", "pad": "0.2"}
-NODE = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "11", "fontcolor": INK, "margin": "0.04,0.02"}
+NODE = {
+    "fontname": "Helvetica,Arial,sans-serif",
+    "fontsize": "11",
+    "fontcolor": INK,
+    "margin": "0.04,0.03",
+    "width": "0.2",
+    "height": "0.2",
+}
+"""Width and height are the least ones, in inches."""
+
 EDGE = {"color": MUTED, "arrowsize": "0.55", "penwidth": "0.8"}
 PIPE = {"color": f"{INK}:white:{INK}", "penwidth": "1.4", "weight": "12", "arrowsize": "0.8"}
 CLOUD = {"shape": "circle", "width": "0.16", "fixedsize": "true", "color": MUTED, "style": "dashed"}
@@ -35,9 +45,10 @@ STYLES: dict[Kind, dict[str, str]] = {
 def view_graph(model: Model, view: View) -> graphviz.Digraph:
     """Return the graph of a view."""
     graph = graphviz.Digraph(view.name, graph_attr=GRAPH, node_attr=NODE, edge_attr=EDGE)
-    for pipe in view.pipes:  # first: Graphviz turns round the edges that close a loop with what came before
+    for pipe in view.pipes:
         _add_pipe(graph, model, pipe)
     flows = {pipe.flow for pipe in view.pipes}
+    back = _backward(view)
     for key, kind in view.kinds.items():
         if kind != "input" and key not in flows:
             graph.node(key, label=label(model, key, kind), **STYLES[kind])
@@ -45,8 +56,38 @@ def view_graph(model: Model, view: View) -> graphviz.Digraph:
         start = start_of(view, cause, effect)
         if start != cause:
             graph.node(start, label=label(model, cause, "input"), **STYLES["input"])
-        graph.edge(start, effect)
+        graph.edge(start, effect, **({"constraint": "false"} if (cause, effect) in back else {}))
     return graph
+
+
+def _backward(view: View) -> frozenset[tuple[str, str]]:
+    """Return the arrows that lead back to the left: those that would close a loop with pipes and other arrows.
+
+    Pipes come first, and arrows out of stocks last, so that loops are cut where a stock acts back.
+    """
+    after: dict[str, set[str]] = {}
+    for pipe in view.pipes:
+        for start, end in ((pipe.source, pipe.flow), (pipe.flow, pipe.target)):
+            if start is not None and end is not None:
+                after.setdefault(start, set()).add(end)
+    back: set[tuple[str, str]] = set()
+    for cause, effect in sorted(view.arrows, key=lambda arrow: view.kinds[arrow[0]] == "stock"):
+        if _leads(after, effect, cause):
+            back.add((cause, effect))
+        else:
+            after.setdefault(cause, set()).add(effect)
+    return frozenset(back)
+
+
+def _leads(after: Mapping[str, set[str]], start: str, end: str) -> bool:
+    """Whether a way leads from one node to another."""
+    seen = {start}
+    waiting = [start]
+    while waiting:
+        new = after.get(waiting.pop(), set()) - seen
+        seen |= new
+        waiting.extend(new)
+    return end in seen
 
 
 def start_of(view: View, cause: str, effect: str) -> str:

@@ -20,6 +20,7 @@ from trilemma.translation.source_text import END_OF_SKETCH, SKETCH_MARK, group_v
 
 SCALE = 4 / 3  # from points to Vensim's pixels
 MARGIN = 40
+HEIGHT = "0.5"  # inches for a variable at least: some programs draw a circle above its name
 VALVE_DEPTH = 8  # points from the top of a flow to the middle of its valve
 STRAIGHT = 9  # points that an arrow may bend and still be drawn straight
 HEAD = f"""{SKETCH_MARK} Sketch information - do not modify anything except names
@@ -101,7 +102,9 @@ class _Numbers(dict[str, int]):
 
 def _view(model: Model, view: View, arrange: Arrange) -> Iterator[str]:
     """Yield the lines of a view."""
-    places = arrange(view_graph(model, view))
+    graph = view_graph(model, view)
+    graph.node_attr["height"] = HEIGHT
+    places = arrange(graph)
     numbers = _Numbers()
     yield f"*{view.name}"
     yield FONT
