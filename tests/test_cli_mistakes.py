@@ -50,9 +50,33 @@ IN_PROCESSES = {
     "unknown forecast": Mistake(("report", "tril"), ("unknown forecast 'tril'", "did you mean 'trial'?")),
     "unknown method": Mistake((*RUN, "--method", "heun"), ("'heun'", "'euler' or 'rk4'")),
     "scenario not in the results": Mistake((*COMPARE, "--scenarios", "as_is,tigth"), ("'tigth'", "'tight'?")),
+    "unknown command": Mistake(("swep", "trial"), ("no such command 'swep'", "'sweep'", "'trilemma --help'")),
 }
 
 MORE = {
+    "missing argument": Mistake(("run",), ("missing argument 'model'", "'trilemma run --help'")),
+    "too many arguments": Mistake((*RUN, "other"), ("unexpected extra argument", "(other)", "'trilemma run --help'")),
+    "unknown option": Mistake((*RUN, "--outcom", "Fleet"), ("--outcom", "--outcome", "'trilemma run --help'")),
+    "option of another kind": Mistake((*RUN, "--save-every", "x"), ("'--save-every'", "valid number")),
+    "option without a value": Mistake(("--project",), ("'--project' requires an argument",)),
+    "zero time step": Mistake(RUN, ("small.mdl", "TIME STEP is 0"), (MODEL, "TIME STEP = 0.125", "TIME STEP = 0")),
+    "end before the start": Mistake(
+        RUN, ("small.mdl", "FINAL TIME 2019", "INITIAL TIME 2020"), (MODEL, "FINAL TIME = 2024", "FINAL TIME = 2019")
+    ),
+    "SAVEPER off the step": Mistake(
+        RUN, ("SAVEPER", "0.33", "steps of 0.125"), (MODEL, "SAVEPER = 0.5", "SAVEPER = 0.3333")
+    ),
+    "cyclic equations": Mistake(
+        RUN, ("brake -> lever -> brake", "break the loop"), (MODEL, "lever=\n\t0.5", "lever=\n\tbrake*2")
+    ),
+    "missing file behind the model": Mistake(
+        RUN,
+        ("small.mdl", "line 10", "none.xlsx"),
+        (MODEL, "lever=\n\t0.5", "lever=\n\tGET XLS CONSTANTS('none.xlsx', 'sheet', 'A1')"),
+    ),
+    "code in a name": Mistake(
+        RUN, ("small.mdl", "__import__"), (MODEL, "lever*STEP", "__import__('os').system('touch hit')*STEP")
+    ),
     "unknown scenario": Mistake(SWEEP, ("'tigth'", "did you mean 'tight'"), (TRIAL, '"tight"', '"tigth"')),
     "unknown outcome": Mistake(SWEEP, ("'flet lag'", "'fleet lag'"), (TRIAL, "fleet lag", "flet lag")),
     "negative draws": Mistake(SWEEP, ("trial.toml", "'design.draws' is -4"), (TRIAL, "draws = 4", "draws = -4")),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trilemma.translation.model import Model
 
 INTERRUPTED = 130  # the status that typer gives to Ctrl-C
+_UsageError: Any = typer.BadParameter.__base__  # typer gives it no name of its own
 
 app = typer.Typer(
     name="trilemma",
@@ -506,6 +507,13 @@ def _progress(title: str) -> Generator[Callable[[int, int, str], None]]:
         yield update
 
 
+def _usage(error: Any) -> str:  # noqa: ANN401
+    """Return what is wrong with the words of a command as one sentence."""
+    command = error.ctx.command_path if error.ctx else "trilemma"
+    said = " ".join(error.format_message().split()).rstrip(".?").replace(". ", "; ")
+    return f"{said[:1].lower()}{said[1:]}; '{command} --help' shows what it takes."
+
+
 def _fail(message: str, status: int) -> NoReturn:
     """Print one sentence on standard error and stop with a status."""
     typer.echo(f"trilemma: {message}", err=True)
@@ -525,13 +533,14 @@ def main() -> None:
     gc.disable()  # a quarter of the time to start goes into looking for cycles; long work looks for them again
     warnings.showwarning = _show_warning
     try:
-        app()
+        status = app(prog_name="trilemma", standalone_mode=False)
     except TrilemmaError as error:
         _fail(str(error), error.exit_code)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            _fail("stopped; what was there before is untouched.", INTERRUPTED)
-        raise
+    except _UsageError as error:
+        _fail(_usage(error), error.exit_code)
+    if status == INTERRUPTED:
+        _fail("stopped; what was there before is untouched.", INTERRUPTED)
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

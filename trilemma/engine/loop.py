@@ -21,7 +21,7 @@ from trilemma.engine.checks import Checks, checks_of, first_failures
 from trilemma.engine.hoisting import Split, hoist, in_loop
 from trilemma.engine.integrators import METHODS, State
 from trilemma.engine.lower import assemble, check_functions, component_shape, evaluate, own_part
-from trilemma.engine.memory import Pipe, enter, fill, steps_of
+from trilemma.engine.memory import Pipe, begin, enter, fill, in_order, steps_of
 from trilemma.engine.values import Draws, Instant
 from trilemma.translation import ir
 from trilemma.translation.model import Model
@@ -187,8 +187,8 @@ class _Simulation:
 
             # a scan sorts the keys of what it carries; the checks have an order of their own
             states = {node: carry.state[node] for node in (*self.stocks, *self.memories)}
-            in_order = {key: outcomes[key] for key in request.outcomes}
-            failures = first_failures(self.checks, self.model, states, in_order, runs)
+            saved_ones = {key: outcomes[key] for key in request.outcomes}
+            failures = first_failures(self.checks, self.model, states, saved_ones, runs)
             return lax.cond(is_last, lambda carry: carry, to_next_save, carry), (outcomes, failures)
 
         segment = jax.checkpoint(save, prevent_cse=False) if request.checkpoint == "save" else save
@@ -197,6 +197,8 @@ class _Simulation:
         carry, (outcomes, failures) = lax.scan(segment, Carry(state, pipes), (at_saves, by_save, is_last))
         if request.keep_state:
             outcomes |= {state_label(node): level[None] for node, level in carry.state.items()}
+            outcomes |= {slots_label(node): in_order(pipe)[None] for node, pipe in carry.pipes.items()}
+            outcomes |= {steps_label(node): pipe.steps[None] for node, pipe in carry.pipes.items()}
         return outcomes, failures
 
     def delays(self, given: Given) -> dict[Node, Array]:
@@ -276,8 +278,9 @@ class _Simulation:
         """Return the stocks and memories at the start, over all runs."""
         runs = _runs(given)
         if given.state is not None:
-            found = {node: given.state[state_label(node)] for node in (*self.stocks, *self.memories)}
-            return {node: jnp.broadcast_to(level, (*level.shape[:-1], runs)) for node, level in found.items()}, {}
+            held = {label: jnp.broadcast_to(a, (*a.shape[:-1], runs)) for label, a in given.state.items()}
+            pipes = {node: begin(held[slots_label(node)], held[steps_label(node)]) for node in self.pipes}
+            return {node: held[state_label(node)] for node in (*self.stocks, *self.memories)}, pipes
         values = self._at_start(given, self.initial_order)
         state = {n: jnp.broadcast_to(values[n], (*values[n].shape[:-1], runs)) for n in (*self.stocks, *self.memories)}
         steps = self._steps(values, given) if self.pipes else {}
@@ -418,6 +421,16 @@ class _Simulation:
 def state_label(node: Node) -> str:
     """Return the name of a state among arrays by name; no variable has such a key."""
     return f"state {node.component} {node.key}"
+
+
+def slots_label(node: Node) -> str:
+    """Return the name of what is on its way in a memory with a delay, as `state_label` does."""
+    return f"state slots {node.component} {node.key}"
+
+
+def steps_label(node: Node) -> str:
+    """Return the name of the delay of a memory in steps, as `state_label` does."""
+    return f"state steps {node.component} {node.key}"
 
 
 def _integral(model: Model, node: Node) -> ir.Integral:

@@ -44,6 +44,16 @@ def fill(initial: Array, size: int, steps: Array) -> Pipe:
     return Pipe(slots, jnp.zeros((), dtype=jnp.int32), jnp.broadcast_to(steps, initial.shape))
 
 
+def in_order(pipe: Pipe) -> Array:
+    """Return the slots from the one that the next input goes into on, so that a position is not part of a state."""
+    return jnp.roll(pipe.slots, -pipe.position, axis=0)
+
+
+def begin(slots: Array, steps: Array) -> Pipe:
+    """Return a ring from what `in_order` returned."""
+    return Pipe(slots, jnp.zeros((), dtype=jnp.int32), steps)
+
+
 def enter(pipe: Pipe, entering: Array, *, uniform: bool) -> tuple[Array, Pipe]:
     """Put an input in; return what comes out after the step, and the ring.
 

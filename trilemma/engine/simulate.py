@@ -141,7 +141,7 @@ def state_at(
         If a name, a shape, a time or a value does not fit.
     """
     loaded = model if isinstance(model, Model) else load_model(model)
-    plan = keeping(loaded, plan_run(loaded, overrides, None, None, method, time_step, None, None, initial, seed), at)
+    plan = keeping(plan_run(loaded, overrides, None, None, method, time_step, None, None, initial, seed), at)
     program = build(loaded, plan.request, few_runs=(plan.inputs.runs or 1) <= FEW_RUNS)
     return state_dataset(loaded, plan, run(program, plan.inputs)[0])
 

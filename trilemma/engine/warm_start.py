@@ -1,20 +1,25 @@
 """Warm start: the state of a model at a date, to be kept and gone on from, so that history is simulated once.
 
-A state is a Dataset of every stock and memory, hidden ones of delays and smooths too, with the model's hash and the
-number of the step. A simulation that goes on from it takes the same steps, at the same times, as one without a break.
+A state is a Dataset of every stock and memory, hidden ones of delays and smooths too, and of what is on its way in a
+DELAY FIXED, with the model's hash and the number of the step. A simulation that goes on from it takes the same steps,
+at the same times, as one without a break.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from trilemma.engine.loop import Request, state_label, states
+from trilemma.engine.functions_random import FUNCTIONS as RANDOM
+from trilemma.engine.loop import Request, slots_label, state_label, states, steps_label
 from trilemma.errors import OverrideError
+from trilemma.translation import ir
 from trilemma.translation.model import Model
+from trilemma.translation.ordering import Node
 
 if TYPE_CHECKING:
     from trilemma.engine.simulate import Plan
@@ -22,18 +27,15 @@ if TYPE_CHECKING:
 PREFIX = "state "
 
 
-def keeping(model: Model, plan: Plan, at: float) -> Plan:
+def keeping(plan: Plan, at: float) -> Plan:
     """Return a plan that runs to a time and keeps the state there.
 
     Raises
     ------
     OverrideError
-        If the time is not the end of a step, or the model delays values by a fixed time.
+        If the time is not the end of a step.
     """
     request = plan.request
-    if request.pipes:
-        message = f"the state of '{model.name}' cannot be kept: it has a DELAY FIXED; simulate it from its start."
-        raise OverrideError(message)
     steps = round((at - request.start) / request.time_step)
     if steps < 1 or abs(request.start + steps * request.time_step - at) > 1e-9 * max(1.0, abs(at)):
         message = (
@@ -62,6 +64,7 @@ def state_dataset(model: Model, plan: Plan, saved: dict[str, np.ndarray]) -> xr.
         "step": request.first_step + request.steps_per_save,
         "time": request.start + (request.first_step + request.steps_per_save) * request.time_step,
         "method": request.method,
+        "seed": inputs.seed,
     }
     return xr.Dataset(variables, {"run": inputs.labels} if inputs.runs is not None else {}, attrs)
 
@@ -72,7 +75,7 @@ def resumed(model: Model, plan: Plan, state: xr.Dataset) -> Plan:
     Raises
     ------
     OverrideError
-        If the state is of another model, of other steps, or of other runs.
+        If the state is of another model, of other steps, method or seed, or of other runs.
     """
     request, inputs = plan.request, plan.inputs
     if state.attrs.get("model_hash") != model.hash:
@@ -84,16 +87,47 @@ def resumed(model: Model, plan: Plan, state: xr.Dataset) -> Plan:
             "go on with the same time_step."
         )
         raise OverrideError(message)
+    _check_same(model, plan, state)
     first = int(state.attrs["step"])
     ahead = (request.saves - 1) * request.steps_per_save - first
-    if ahead <= 0 or request.pipes:
+    if ahead <= 0:
         message = f"the simulation stops before or at the time of the state, {state.attrs['time']:g}: stop later."
         raise OverrideError(message)
     saves = ahead // request.steps_per_save + 1
     times = request.start + (first + np.arange(saves) * request.steps_per_save) * request.time_step
     runs, labels = _runs(plan, state)
-    inputs = replace(inputs, runs=runs, labels=labels, state=_levels(model, request, state))
-    return replace(plan, request=replace(request, first_step=first, saves=saves), inputs=inputs, times=times)
+    levels = _levels(model, request, state)
+    inputs = replace(inputs, runs=runs, labels=labels, state=levels)
+    request = replace(request, first_step=first, saves=saves, pipes=_pipes(request, levels))
+    return replace(plan, request=request, inputs=inputs, times=times)
+
+
+def _check_same(model: Model, plan: Plan, state: xr.Dataset) -> None:
+    """Refuse to go on by another method, or with other random numbers, than a state was reached with."""
+    ours = {"method": plan.request.method, "seed": plan.inputs.seed}
+    for name, value in ours.items():
+        if state.attrs.get(name) != value and (name != "seed" or _draws(model)):
+            message = (
+                f"the state was reached with {name}={state.attrs.get(name)!r}, and the simulation was to go on with "
+                f"{name}={value!r}: go on with the same, or keep a new state."
+            )
+            raise OverrideError(message)
+
+
+@lru_cache(maxsize=64)
+def _draws(model: Model) -> bool:
+    """Whether a model has random functions."""
+    expressions = (c.expression for v in model.nodes.values() for c in v.components)
+    return any(isinstance(p, ir.Call) and p.function in RANDOM for e in expressions for p in ir.walk(e))
+
+
+def _pipes(request: Request, levels: dict[str, np.ndarray]) -> tuple[tuple[Node, int, bool], ...]:
+    """Return how long the delays are: what is on its way in them was kept, and they stay as they were at the start."""
+    found: list[tuple[Node, int, bool]] = []
+    for node, _, _ in request.pipes:
+        size = levels[slots_label(node)].shape[0]
+        found.append((node, size, bool((levels[steps_label(node)] == size).all())))
+    return tuple(found)
 
 
 def _runs(plan: Plan, state: xr.Dataset) -> tuple[int | None, np.ndarray]:
