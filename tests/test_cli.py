@@ -20,6 +20,7 @@ COMMANDS = (
     "models",
     "show",
     "draw",
+    "reference",
     "run",
     "evidence",
     "sweep",

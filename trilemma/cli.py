@@ -197,6 +197,33 @@ def evidence(
 
 
 @app.command()
+def reference(
+    model: ModelName,
+    assumptions: Annotated[
+        str | None, typer.Option(help="Rank the assumptions by the stored results of this forecast instead.")
+    ] = None,
+    outcomes: Annotated[
+        str | None, typer.Option(help="Outcomes whose spread counts, separated by commas; the model's headline.")
+    ] = None,
+    at: Annotated[float, typer.Option(help="Time at which the outcomes are read, a decimal year.")] = 2030,
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; models/MODEL of the project.")] = None,
+) -> None:
+    """Write the reference of a model: every equation with unit, range, source and use; or its assumptions, ranked.
+
+    Example: [bold]trilemma reference export_controls[/bold]
+    """
+    from trilemma.reporting.reference import write_assumptions, write_reference
+    from trilemma.translation.model import load_model
+
+    loaded = load_model(model)
+    folder = output or content.project_root() / "models" / loaded.name
+    if assumptions is None:
+        _print_path(write_reference(loaded, folder))
+        return
+    _print_path(write_assumptions(loaded, assumptions, folder, outcomes=_listed(outcomes), at=at))
+
+
+@app.command()
 def sweep(forecast: ForecastName) -> None:
     """Run what is missing in the store of a forecast: all its scenarios on the same draws.
 

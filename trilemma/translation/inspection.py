@@ -128,7 +128,9 @@ def equations(model: Model, variable: ir.Variable) -> list[str]:
     for component in variable.components:
         shown = [subscript.partition("|")[0] for subscript in component.subscripts]  # a hidden range is part of it
         name = f"{variable.name}[{','.join(shown)}]" if shown else variable.name
-        found.append(f"{name} = {in_vensim(model, unwound(model, component.expression))}")
+        text = in_vensim(model, unwound(model, component.expression))
+        table = text.removeprefix("WITH LOOKUP(Time, ") if variable.kind == "lookup" else text
+        found.append(f"{name}{table[:-1]}" if table != text else f"{name} = {text}")
     return found
 
 

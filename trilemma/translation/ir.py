@@ -63,12 +63,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Table:
-    """A lookup table applied to an argument; `kind` says what holds between its points and outside them."""
+    """A lookup table applied to an argument; `kind` says what holds between its points and outside them.
+
+    `lookup` is the key of the variable that the table belongs to, and behind it its subscripts; () if it has no name.
+    """
 
     argument: Expression
     x: tuple[float, ...]
     y: tuple[float, ...]
     kind: TableKind = "interpolate"
+    lookup: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Tables:
     axes: tuple[str, ...]
     tables: tuple[Points, ...]
     kind: TableKind = "interpolate"
+    lookup: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from trilemma.translation.folding import value_at_start
 from trilemma.translation.outcomes import DerivedOutcome, read_outcomes
 from trilemma.translation.parameters import ParameterTable, read_parameters
 from trilemma.translation.source import CONTROLS, Source
+from trilemma.translation.toml_file import read_toml
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Model:
         Folder or file name, the file, and the SHA-256 of its text and of the files that it reads.
     fixed
         By key, variables whose value the translation has taken, so that no run may change them; and what for.
-    title, version, status, description
-        From model.toml beside the file; empty where there is none.
+    title, version, status, description, headline
+        From model.toml beside the file; empty where there is none. The headline names the outcomes that matter most.
     ranges, hidden_ranges
         Subscript ranges and their elements, named as in the file; and parts of them that definitions cover.
     variables
@@ -88,6 +89,7 @@ class Model:
     version: str = ""
     status: str = ""
     description: str = ""
+    headline: tuple[str, ...] = ()
 
     @cached_property
     def variables(self) -> dict[str, ir.Variable]:
@@ -272,6 +274,7 @@ def load_model(name_or_path: str | Path) -> Model:
         version=about.get("version", ""),
         status=about.get("status", ""),
         description=about.get("description", ""),
+        headline=about.get("headline", ()),
     )
 
 
@@ -291,15 +294,22 @@ def _translated(path: Path) -> Source:
     return source
 
 
-def _read_about(path: Path) -> dict[str, str]:
-    """Read model.toml: title, version, status, description."""
+def _read_about(path: Path) -> dict[str, Any]:
+    """Read model.toml: texts, and the headline as a list.
+
+    Raises
+    ------
+    ModelFileError
+        If it is not TOML, or the headline is no list of names.
+    """
     if not path.is_file():
         return {}
-    try:
-        return {str(key): str(value) for key, value in tomllib.loads(path.read_text(encoding="utf-8")).items()}
-    except tomllib.TOMLDecodeError as error:
-        message = f"'{path}' is not valid TOML: {error}."
-        raise ModelFileError(message) from error
+    found = read_toml(path, ModelFileError)
+    headline = found.pop("headline", [])
+    if not isinstance(headline, list) or not all(isinstance(name, str) for name in headline):
+        message = f"{path.name}: 'headline' is {headline!r}, expected a list of names of outcomes."
+        raise ModelFileError(message)
+    return {**{str(key): str(value) for key, value in found.items()}, "headline": tuple(headline)}
 
 
 def _check_references(path: Path, variables: Mapping[str, ir.Variable], ranges: Mapping[str, tuple[str, ...]]) -> None:

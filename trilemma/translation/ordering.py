@@ -145,6 +145,8 @@ def _referred(node: ir.Expression, *, initial: bool) -> Iterator[str]:
     """Yield the keys that an expression refers to, with or without those of initial values."""
     if isinstance(node, ir.Reference):
         yield node.key
+    if isinstance(node, ir.Table | ir.Tables):
+        yield from node.lookup[:1]
     skipped = node.initial if isinstance(node, (*ir.STATES, ir.ActiveInitial)) and not initial else None
     for child in ir.children(node):
         if child is not skipped:

@@ -65,6 +65,8 @@ class _Printer:
                 return self.call(self.named("pulse_train"), start, width, interval, end)
             case ir.Call(function, arguments):
                 return self.call(self.named(function), *arguments)
+            case ir.Table(argument, lookup=(key, *subscripts)) | ir.Tables(argument, lookup=(key, *subscripts)):
+                return f"{self.reference(ir.Reference(key, tuple(subscripts)))}({self.text(argument)})"
             case ir.Table(argument, x, y):
                 points = ",".join(f"({_number(a)},{_number(b)})" for a, b in zip(x, y, strict=True))
                 return f"WITH LOOKUP({self.text(argument)}, ({points}))"

@@ -83,7 +83,13 @@ def _kind(model: Model, key: str) -> Kind:
     if variable.kind == "constant":
         roles = {row.role for row in model.parameters.rows if ir.normalise(row.variable) == key}
         return "lever" if roles & set(LEVERS) else "constant"
-    return "series" if causes(model, key, initial=False) == ("time",) else "auxiliary"
+    followed = [cause for cause in causes(model, key, initial=False) if not _is_table(model, cause)]
+    return "series" if followed == ["time"] else "auxiliary"
+
+
+def _is_table(model: Model, key: str) -> bool:
+    """Whether a variable is a lookup table."""
+    return key in model.nodes and model.nodes[key].kind == "lookup"
 
 
 def _pipes(model: Model, shown: Mapping[str, Kind]) -> Iterator[Pipe]:

@@ -315,11 +315,12 @@ def _unmarked(node: ir.Expression, renamed: Mapping[str, str]) -> ir.Expression:
             return replace(node, operands=tuple(_unmarked(o, renamed) for o in node.operands))
         case ir.Call():
             return replace(node, arguments=tuple(_unmarked(a, renamed) for a in node.arguments))
-        case ir.Table():
-            return replace(node, argument=_unmarked(node.argument, renamed))
-        case ir.Tables():
-            axes = tuple(renamed.get(a.lower(), a) for a in node.axes)
-            return replace(node, argument=_unmarked(node.argument, renamed), axes=axes)
+        case ir.Table() | ir.Tables():
+            lookup = (*node.lookup[:1], *(renamed.get(s.lower(), s) for s in node.lookup[1:]))
+            node = replace(node, argument=_unmarked(node.argument, renamed), lookup=lookup)
+            if isinstance(node, ir.Table):
+                return node
+            return replace(node, axes=tuple(renamed.get(a.lower(), a) for a in node.axes))
         case ir.ActiveInitial():
             return ir.ActiveInitial(_unmarked(node.active, renamed), _unmarked(node.initial, renamed))
         case _:

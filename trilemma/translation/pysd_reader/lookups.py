@@ -20,12 +20,15 @@ class Lookup:
 
     Attributes
     ----------
+    key
+        The key of its variable.
     elements
         Per subscript, the labels of its elements.
     tables
         The table of each combination of elements; their argument does not count. None where there is no table.
     """
 
+    key: str
     elements: tuple[tuple[str, ...], ...]
     tables: np.ndarray
 
@@ -45,8 +48,9 @@ class Lookup:
             chosen.append(self._table(scope, labels))
         first = chosen[0]
         if all(table is first or table == first for table in chosen):
-            return ir.Table(argument, first.x, first.y, first.kind)
-        return ir.Tables(argument, tuple(open_axes), tuple((t.x, t.y) for t in chosen), first.kind)
+            return ir.Table(argument, first.x, first.y, first.kind, (self.key, *subscripts))
+        points = tuple((t.x, t.y) for t in chosen)
+        return ir.Tables(argument, tuple(open_axes), points, first.kind, (self.key, *subscripts))
 
     def _table(self, scope: Scope, labels: list[str]) -> ir.Table:
         """Return the table of one combination of elements."""

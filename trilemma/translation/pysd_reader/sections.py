@@ -340,7 +340,7 @@ class Reader:
             for block in part.blocks:
                 for at in product(*block):
                     tables[tuple(int(r[i]) for r, i in zip(region, at, strict=True))] = grid[at]
-        return Lookup(elements, tables)
+        return Lookup(ir.normalise(name), elements, tables)
 
     def _places(self, lines: Sequence[int]) -> str:
         """Return the file and the lines of all definitions of a variable."""
