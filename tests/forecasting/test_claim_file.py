@@ -62,6 +62,15 @@ def test_claims_are_read_in_their_order(file: Path) -> None:
     assert second.record[0].during == (date(2024, 1, 1), date(2024, 12, 31))
 
 
+def test_terms_stand_for_expressions(file: Path) -> None:
+    terms = """{ "all fleets" = "under(Fleet[US], tight)", share = "All Fleets / under(Fleet[CN], as_is)" }"""
+    text = f'metric = "at(share - 1, 2024)"\nterms = {terms}'
+    file.write_text(CLAIMS.replace('metric = "fleet ratio"\nscenario = ["tight", "as_is"]\nat = 2024', text))
+    expression = read_claims(file)[0].condition[1].expression
+    assert expression.names == {("Fleet", "US"), ("Fleet", "CN")}
+    assert expression.scenarios == {"tight": {"Fleet"}, "as_is": {"Fleet"}}
+
+
 def test_claims_are_chosen_by_name(file: Path) -> None:
     claims = read_claims(file)
     assert [claim.name for claim in choose(claims, ["h2"])] == ["H2"]
@@ -93,6 +102,9 @@ def test_claims_are_chosen_by_name(file: Path) -> None:
         ('scenario = ["tight", "as_is"]', "", r"'fleet ratio' is in no scenario; give 'scenario', or write under"),
         ('"fleet ratio"', '"under(fleet ratio, tight)"', r"a scenario of its own; so a 'scenario' would do nothing"),
         ('"fleet ratio"', '"3"', r"names no outcome"),
+        ('"fleet ratio"', '"fleet ratio"\nterms = { x = "Fleet[US]" }', r"uses the term 'x'; remove it"),
+        ('"fleet ratio"', '"x"\nterms = { x = "Fleet[US" }', r"2, term 'x': expression 'Fleet\[US': expected"),
+        ('"fleet ratio"', '"x[US]"\nterms = { x = "Fleet[US]" }', r"'x' is an expression of its own, it is used whole"),
         ('"fleet ratio"', '"fleet ratio +"', r"\[\[H1.condition\]\] 2: expression 'fleet ratio \+': expected a number"),
         ("during = [2024-01-01, 2024-12-31]", 'during = "2024"', r"'H2.record 1.during' is '2024', expected"),
         (

@@ -78,7 +78,7 @@ def test_an_index_is_the_weighted_mean_of_its_components(tmp_path: Path) -> None
     [
         ('"a / 2"', "'2 * \"the index\"'", "in a circle, 'the index' -> .*'second' -> 'the index'"),
         ('"a / 2"', '"second"', "in a circle, 'second' -> 'second'"),
-        ("a - Second", "a - Second[US]", "the outcome 'Second' is used whole"),
+        ("a - Second", "a - Second[US]", "'Second' is an expression of its own, it is used whole"),
     ],
 )
 def test_outcomes_that_cannot_be_written_out_are_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:

@@ -8,6 +8,7 @@ does: observations, compared with each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from trilemma.errors import ClaimError, unknown_name
-from trilemma.translation.expressions import Expression, parse_expression
+from trilemma.translation.expressions import Expression, Node, parse_expression, substituted
+from trilemma.translation.ir import normalise
 from trilemma.translation.toml_file import read_toml, shown
 from trilemma.translation.toml_tables import STRICT, validated
 
@@ -35,6 +37,8 @@ class Condition(BaseModel):
         What is measured, in words.
     metric
         An expression over outcomes.
+    terms
+        Parts of the metric that have a name of their own, so that it can be read; a term may use those before it.
     unit
         Its unit; that of the outcome where the metric is a single name.
     scenario
@@ -54,6 +58,7 @@ class Condition(BaseModel):
     where: str = ""
     title: str
     metric: str
+    terms: dict[str, str] = {}
     unit: str | None = None
     scenario: str | tuple[str, ...] | None = None
     against: str | None = None
@@ -65,8 +70,13 @@ class Condition(BaseModel):
 
     @cached_property
     def expression(self) -> Expression:
-        """The metric, parsed."""
-        return parse_expression(self.metric, self.where, scenarios=True)
+        """The metric, parsed, with its terms written out."""
+        trees: dict[str, Node] = {}
+        for name, text in self.terms.items():
+            part = parse_expression(text, f"{self.where}, term '{name}'", scenarios=True)
+            trees[normalise(name)] = substituted(part.tree, trees, part.where)
+        whole = parse_expression(self.metric, self.where, scenarios=True)
+        return replace(whole, tree=substituted(whole.tree, trees, self.where))
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -205,6 +215,11 @@ def _condition(row: dict[str, Any], table: str, place: int, file: str) -> Condit
     if found.against is None and found.paired != "difference":
         message = f"{where}: paired = '{found.paired}' needs 'against', the scenario that the other is held against."
         raise ClaimError(message)
+    for name in found.terms:
+        texts = [found.metric, *(text for other, text in found.terms.items() if other != name)]
+        if not any(normalise(name) in _names(text) for text in texts):
+            message = f"{where}: neither the metric nor another term uses the term '{name}'; remove it."
+            raise ClaimError(message)
     if None in found.expression.scenarios and not found.scenarios:
         name = min(found.expression.scenarios[None])
         message = f"{where}: '{name}' is in no scenario; give 'scenario', or write under({name}, scenario)."
@@ -214,6 +229,11 @@ def _condition(row: dict[str, Any], table: str, place: int, file: str) -> Condit
         message = f"{where}: the metric '{found.metric}' {what}; so a 'scenario' would do nothing."
         raise ClaimError(message)
     return found
+
+
+def _names(text: str) -> set[str]:
+    """Return the names in an expression that was parsed before."""
+    return {normalise(name) for name, _ in parse_expression(text, scenarios=True).names}
 
 
 def _record(row: dict[str, Any], table: str, place: int, file: str) -> Record:

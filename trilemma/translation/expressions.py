@@ -39,14 +39,15 @@ Undefined is NaN, never 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import NoReturn, TypeAlias
 
 import numpy as np
 
 from trilemma.errors import ModelFileError, unknown_name
+from trilemma.translation.ir import normalise
 from trilemma.translation.labelled import (
     OPERATIONS,
     Array,
@@ -325,6 +326,35 @@ class _Parser:
             numbers = ", with numbers as times, in order" if function in _AT_TIMES else ""
             message = f"{self.place}: '{token.text}' at position {token.start} is written {form}{numbers}."
             raise ModelFileError(message)
+
+
+def substituted(node: Node, trees: Mapping[str, Node], where: str = "") -> Node:
+    """Return a tree with others in the place of some names.
+
+    Parameters
+    ----------
+    node
+        The tree.
+    trees
+        What stands in the place of a name, by the name in the form that `normalise` gives.
+    where
+        What the tree belongs to, for messages.
+
+    Raises
+    ------
+    ModelFileError
+        If an element is asked of such a name.
+    """
+    if isinstance(node, Call):
+        return replace(node, arguments=tuple(substituted(argument, trees, where) for argument in node.arguments))
+    if isinstance(node, Under):
+        return replace(node, argument=substituted(node.argument, trees, where))
+    if not isinstance(node, Reference) or normalise(node.name) not in trees:
+        return node
+    if node.elements:
+        message = f"{where}: '{node.name}' is an expression of its own, it is used whole, without [...]."
+        raise ModelFileError(message)
+    return trees[normalise(node.name)]
 
 
 def _walk(node: Node) -> Iterator[Node]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trilemma.errors import ModelFileError, unknown_name
-from trilemma.translation.expressions import Call, Expression, Node, Reference, parse_expression
+from trilemma.translation.expressions import Expression, Node, parse_expression, substituted
 from trilemma.translation.ir import normalise
 from trilemma.translation.toml_file import read_toml
 
@@ -103,20 +103,10 @@ def written_out(outcomes: Mapping[str, DerivedOutcome]) -> dict[str, DerivedOutc
             message = f"{by_key[key].expression.where}: outcomes refer to each other in a circle, {circle}."
             raise ModelFileError(message)
         if key not in done:
-            done[key] = expand(by_key[key].expression.tree, (*line, key))
+            own = by_key[key].expression
+            used = {normalise(name) for name, _ in own.names} & by_key.keys()
+            done[key] = substituted(own.tree, {name: tree(name, (*line, key)) for name in used}, own.where)
         return done[key]
-
-    def expand(node: Node, line: tuple[str, ...]) -> Node:
-        if isinstance(node, Call):
-            return replace(node, arguments=tuple(expand(argument, line) for argument in node.arguments))
-        if isinstance(node, Reference) and normalise(node.name) in by_key:
-            if node.elements:
-                message = (
-                    f"{by_key[line[-1]].expression.where}: the outcome '{node.name}' is used whole, without [...]."
-                )
-                raise ModelFileError(message)
-            return tree(normalise(node.name), line)
-        return node
 
     return {
         name: replace(outcome, expression=replace(outcome.expression, tree=tree(normalise(name), ())))
