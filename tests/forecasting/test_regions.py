@@ -42,6 +42,16 @@ def test_bounds_on_one_assumption_join() -> None:
     assert (bound.name, bound.above, bound.below) == ("x", pytest.approx(0.3, abs=0.02), pytest.approx(0.7, abs=0.02))
 
 
+def test_two_leaves_with_one_verdict_are_one_region() -> None:
+    a = uniforms("x", "y")
+    rng = np.random.default_rng(7)
+    holds = (a["x"] > 0.5) & (rng.uniform(size=DRAWS) < 0.9 + 0.1 * (a["y"] > 0.5))  # y changes little beside x
+    found = flip(holds, a)
+    assert found is not None
+    assert sorted(region.verdict for region in found.regions) == ["rejected", "supported"]
+    assert all([bound.name for bound in region.bounds] == ["x"] for region in found.regions)
+
+
 def test_a_coin_has_no_region() -> None:
     a = uniforms(*(f"idle {i}" for i in range(100)))
     coin = np.random.default_rng(2).uniform(size=DRAWS) < 0.75

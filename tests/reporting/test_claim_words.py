@@ -66,6 +66,8 @@ def test_other_settings_are_told_as_they_are() -> None:
     plain = Condition(title="t", metric="gap", scenario="every", at=2030, above=-0.5, below=1)
     assert claim_words.asked_text(plain) == "above −0.5 and below 1"
     assert claim_words.setting_text(plain, TITLES) == "each scenario, 2030"
+    many = plain.model_copy(update={"scenario": ("a", "b", "c")})
+    assert claim_words.setting_text(many, TITLES) == "each of 3 scenarios, 2030"
     year = Measured(plain, np.zeros(1), np.zeros(1, dtype=bool), "Year", (2025.25, 2030, 2035))
     assert claim_words.value_texts(year) == ("2030.0", "2025.2–2035.0")
 

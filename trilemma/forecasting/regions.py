@@ -120,15 +120,18 @@ def find_flip(
     draws = _Draws(tuple(columns), frozenset(several), table, holds, fails)
     known, fresh = draws.where(learn & (holds | fails)), draws.where(~learn)
     usual, size = verdict(holds, fails), len(fresh.holds)
-    regions = [_region(fresh, leaf, verdict) for leaf in _leaves(known, DEPTH)]
-    flips = [r for r in regions if r.size > 0 and r.verdict != usual and _is_clear(r, float(holds.mean()), size)]
-    halves = [_region(fresh, leaf, verdict) for leaf in _leaves(known, 1)]
+    regions = _regions(known, DEPTH, lambda bounds: _region(fresh, bounds, verdict), joined=True)
+    flips = [r for r in regions if r.verdict != usual and _is_clear(r, float(holds.mean()), size)]
+    halves = _regions(known, 1, lambda bounds: _region(fresh, bounds, verdict), joined=False)
     leading = (halves[0], halves[1]) if len(halves) == 2 and _parts(halves[0], halves[1], size) else None
     return Flip(tuple(sorted(flips, key=lambda region: -region.size)), leading)
 
 
-def _leaves(draws: _Draws, depth: int) -> list[tuple[Bound, ...]]:
-    """Grow a tree and return its leaves, each as bounds, those below a split first."""
+def _regions(draws: _Draws, depth: int, region: Callable[[tuple[Bound, ...]], Region], *, joined: bool) -> list[Region]:
+    """Grow a tree and return its leaves as regions, those below a split first.
+
+    `joined`: two leaves of one split that have the same verdict are one region.
+    """
     from sklearn.tree import DecisionTreeClassifier
 
     if len(set(draws.holds.tolist())) < 2:
@@ -136,18 +139,18 @@ def _leaves(draws: _Draws, depth: int) -> list[tuple[Bound, ...]]:
     least = max(2, round(LEAST * len(draws.holds)))
     grown = DecisionTreeClassifier(max_depth=depth, min_samples_leaf=least, random_state=0)
     tree = grown.fit(draws.table, draws.holds).tree_
-    found: list[tuple[Bound, ...]] = []
 
-    def descend(node: int, bounds: tuple[Bound, ...]) -> None:
+    def descend(node: int, bounds: tuple[Bound, ...]) -> list[Region]:
         left, right = int(tree.children_left[node]), int(tree.children_right[node])
         if left == right:
-            found.append(bounds)
-            return
+            return [region(bounds)]
         name, threshold = draws.names[int(tree.feature[node])], float(tree.threshold[node])
-        descend(left, _narrowed(bounds, name, name in draws.variants, below=threshold))
-        descend(right, _narrowed(bounds, name, name in draws.variants, above=threshold))
+        below = descend(left, _narrowed(bounds, name, name in draws.variants, below=threshold))
+        above = descend(right, _narrowed(bounds, name, name in draws.variants, above=threshold))
+        alike = joined and len(below) == len(above) == 1 and below[0].verdict == above[0].verdict
+        return [region(bounds)] if alike else [*below, *above]
 
-    descend(0, ())
+    found = descend(0, ())
     return found if len(found) > 1 else []
 
 

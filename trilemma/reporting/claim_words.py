@@ -12,6 +12,7 @@ from trilemma.forecasting.regions import Bound, Region
 from trilemma.reporting.numerals import MINUS, MISSING, decimals, number, share, span
 
 PERCENT = 100
+LISTED = 2  # scenarios that are named; of more, the number is told
 
 
 def verdict_text(finding: Finding) -> str:
@@ -48,8 +49,11 @@ def _limit(value: float, percent: bool) -> str:
 
 def setting_text(condition: Condition, titles: Mapping[str, str]) -> str:
     """Return where and when a metric is taken, with the titles of scenarios."""
-    quoted = [f"‘{titles.get(name, name)}’" for name in condition.scenarios if name != EVERY]
-    where = "each scenario" if condition.scenarios == (EVERY,) else " and ".join(quoted)
+    where = " and ".join(f"‘{titles.get(name, name)}’" for name in condition.scenarios)
+    if condition.scenarios == (EVERY,):
+        where = "each scenario"
+    elif len(condition.scenarios) > LISTED:
+        where = f"each of {len(condition.scenarios)} scenarios"
     if condition.against is not None:
         link = {"difference": "less", "ratio": "over", "shortfall": "short of"}[condition.paired]
         where = f"{where} {link} ‘{titles.get(condition.against, condition.against)}’"
