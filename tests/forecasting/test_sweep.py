@@ -264,3 +264,19 @@ def test_a_store_of_zeros_has_all_its_blocks(project: Path, edit: Edit) -> None:
     edit("forecasts/scenarios.toml", "lever = 1\n", 'lever = 1\n"start fleet" = 0\n')
     edit("forecasts/trial.toml", 'outcomes = ["fleet ratio", "Fleet", "fleet lag"]', 'outcomes = ["Fleet"]')
     assert float(sweep(load_forecast("trial"))["Fleet"].sel(scenario="tight").max()) == 0
+
+
+def test_a_series_of_one_scenario_needs_no_second_program(edit: Edit, calls: list[int]) -> None:
+    plain = sweep(load_forecast("trial")).load()
+    calls.clear()
+    edit("forecasts/scenarios.toml", "lever = 1", "lever = { time = [2021, 2023], value = [0.5, 1] }")
+    edit("forecasts/scenarios.toml", "growth = { CN = 0.35 }", 'growth = { CN = 0.35 }\n"growth[US]" = 0.2')
+    edit("forecasts/scenarios.toml", "[never.overrides]", "[never.overrides]\nlever = 0.5")
+    data = sweep(load_forecast("trial"))
+    assert len(calls) == 1  # the changed scenarios in one call
+    model = load_forecast("trial").load_model()
+    drawn = {f"growth[{actor}]": float(data[f"parameter:growth[{actor}]"][3]) for actor in ("US", "CN")}
+    lever = xr.DataArray([0.5, 1.0], dims="time", coords={"time": [2021.0, 2023.0]})
+    alone = simulate(model, {**drawn, "lever": lever}, outcomes=["Fleet"], save_every=0.5, warn=False)
+    np.testing.assert_allclose(data["Fleet"].sel(scenario="tight").isel(draw=3), alone["Fleet"], rtol=1e-6)
+    xr.testing.assert_identical(data["Fleet"].sel(scenario="as_is").load(), plain["Fleet"].sel(scenario="as_is"))

@@ -1,8 +1,9 @@
 """Many scenarios of one model as calls of the engine: which runs go together, and what they are given.
 
 All scenarios give the engine the same set of inputs, those they leave alone at the model's own values, and
-all calls have one size, so that one compiled program serves them all. Scenarios that replace equations
-by numbers or series, or set initial values, need a program of their own and are grouped apart.
+all calls have one size, so that one compiled program serves them all. A constant that one scenario sets to a series is
+a series in all of them, for the same reason. Scenarios that replace equations, or set initial values, need a program
+of their own and are grouped apart.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class Settings:
         The drawn values by scalar name, one a draw.
     defaults
         The model's own value of every constant.
+    knots
+        The times of every constant that some scenario sets to a series: those of all its series together.
     numbers
         The number of each draw, which random functions go by; counted from 0 where it is None.
     """
@@ -76,15 +79,16 @@ class Settings:
     initial: tuple[Mapping[str, Value], ...]
     parameters: Mapping[str, np.ndarray]
     defaults: Mapping[str, float]
+    knots: Mapping[str, tuple[float, ...]]
     numbers: np.ndarray | None = None
 
     def structure(self, scenario: int) -> Structure:
-        """Return what sets a scenario's program apart: replaced equations, knots, initial values."""
+        """Return what sets a scenario's program apart: replaced equations with their knots, initial values."""
         own = self.overrides[scenario]
         replaced = {
             name: tuple(value["time"]) if isinstance(value, dict) else ()
             for name, value in own.items()
-            if isinstance(value, dict) or name not in self.defaults
+            if name not in self.defaults
         }
         return tuple(sorted(replaced.items())), tuple(sorted(self.initial[scenario]))
 
@@ -101,11 +105,19 @@ def settings(
     numbers: np.ndarray | None = None,
 ) -> Settings:
     """Return the settings of scenarios and draws by scalar name, spelt as in the model."""
+    overrides = tuple(scalars(model, scenario.overrides) for scenario in scenarios)
+    defaults = model.constants()
+    times: dict[str, set[float]] = {}
+    for own in overrides:
+        for name, value in own.items():
+            if isinstance(value, dict) and name in defaults:
+                times.setdefault(name, set()).update(value["time"])
     return Settings(
-        overrides=tuple(scalars(model, scenario.overrides) for scenario in scenarios),
+        overrides=overrides,
         initial=tuple(scalars(model, scenario.initial) for scenario in scenarios),
         parameters={model.resolve(name).label: values for name, values in parameters.items()},
-        defaults=model.constants(),
+        defaults=defaults,
+        knots={name: tuple(sorted(own)) for name, own in times.items()},
         numbers=numbers,
     )
 
@@ -158,19 +170,22 @@ def inputs(given: Settings, call: Call) -> tuple[dict[str, xr.DataArray], dict[s
 
 def _column(given: Settings, call: Call, name: str, own: Sequence[Mapping[str, Value]]) -> xr.DataArray:
     """Return the values of one input over the runs of a call."""
+    knots = given.knots.get(name) if own is given.overrides else None
     parts: list[np.ndarray] = []
-    knots: list[float] | None = None
     for segment in call.segments:
         value = own[segment.scenario].get(name)
         if isinstance(value, dict):
-            knots = value["time"]
-            parts.append(np.repeat(np.array(value["value"])[:, None], segment.size, axis=1))
-        elif value is not None:
-            parts.append(np.full(segment.size, value))
+            knots = knots or tuple(value["time"])
+            series = np.interp(knots, value["time"], value["value"])
+            parts.append(np.repeat(series[:, None], segment.size, axis=1))
+            continue
+        if value is not None:
+            column = np.full(segment.size, value)
         elif name in given.parameters:
-            parts.append(np.asarray(given.parameters[name])[segment.first : segment.last])
+            column = np.asarray(given.parameters[name])[segment.first : segment.last]
         else:
-            parts.append(np.full(segment.size, given.defaults[name]))
+            column = np.full(segment.size, given.defaults[name])
+        parts.append(column if knots is None else np.repeat(column[None], len(knots), axis=0))
     values = np.concatenate(parts, axis=-1)
     draws = np.concatenate([np.arange(segment.first, segment.last) for segment in call.segments])
     numbers = draws if given.numbers is None else given.numbers[draws]
@@ -179,4 +194,4 @@ def _column(given: Settings, call: Call, name: str, own: Sequence[Mapping[str, V
     values = np.pad(values, [*[(0, 0)] * (values.ndim - 1), filling], mode="edge")
     if knots is None:
         return xr.DataArray(values, dims="run", coords={"run": run})
-    return xr.DataArray(values, dims=("time", "run"), coords={"time": knots, "run": run})
+    return xr.DataArray(values, dims=("time", "run"), coords={"time": list(knots), "run": run})
