@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from parsimonious.exceptions import ParseError, VisitationError
 from pysd.translators.structures import abstract_model as am
@@ -211,7 +212,16 @@ def _read_xmile(path: Path) -> Sections:
         file.parse()
         model = file.get_abstract_model()
     except Exception as error:  # PySD lets the XML parser's and its own errors through, of no common kind
-        reason = str(error).strip().splitlines()
-        message = f"'{path}' is not an XMILE model that can be parsed: {reason[0] if reason else type(error).__name__}"
+        message = f"'{path}' is not an XMILE model that can be parsed: {_reason(text, error)}"
         raise ModelFileError(message) from error
     return Sections(Section(model.sections[0], xmile_lines(text)), [], {})
+
+
+def _reason(text: str, error: Exception) -> str:
+    """Return why an XMILE file cannot be parsed: where it is no XML, if that is why."""
+    try:
+        ElementTree.fromstring(text.encode())
+    except (ElementTree.ParseError, ValueError) as fault:
+        return f"it is not well-formed XML ({fault}); save it again from its program."
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
