@@ -34,6 +34,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+MaxMemory = Annotated[
+    str | None, typer.Option(help="Memory that results may take, such as '2 GB'; half of what is free by default.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 ModelName = Annotated[str, typer.Argument(help="A folder under models/, or the path of a .mdl, .xmile or .stmx file.")]
 ForecastName = Annotated[str, typer.Argument(help="A file under forecasts/ without its ending, or a path.")]
@@ -113,6 +116,7 @@ def run(
     save_every: Annotated[float | None, typer.Option(help="Interval of the saved times.")] = None,
     method: Annotated[str, typer.Option(help="Integration method: euler or rk4.")] = "euler",
     output: Annotated[Path | None, typer.Option(help="Write the result to a .csv file or a .zarr folder.")] = None,
+    max_memory: MaxMemory = None,
     as_json: AsJson = False,
 ) -> None:
     r"""Run a model once and print its outcomes over time.
@@ -123,7 +127,12 @@ def run(
     from trilemma.reporting.runs import run_table, write_run
 
     result = simulate(
-        model, _assigned(assignments or []), outcomes=outcomes or None, save_every=save_every, method=_method(method)
+        model,
+        _assigned(assignments or []),
+        outcomes=outcomes or None,
+        save_every=save_every,
+        method=_method(method),
+        max_memory=_bytes(max_memory),
     )
     if output is not None:
         typer.echo(f"wrote {write_run(result, output)}")
@@ -224,7 +233,7 @@ def reference(
 
 
 @app.command()
-def sweep(forecast: ForecastName) -> None:
+def sweep(forecast: ForecastName, max_memory: MaxMemory = None) -> None:
     """Run what is missing in the store of a forecast: all its scenarios on the same draws.
 
     Example: [bold]trilemma sweep policy_comparison[/bold]
@@ -235,7 +244,7 @@ def sweep(forecast: ForecastName) -> None:
 
     loaded = load_forecast(forecast)
     with _progress(f"Sweeping {loaded.name}") as progress:
-        run_sweep(loaded, progress=progress)
+        run_sweep(loaded, progress=progress, max_memory=_bytes(max_memory))
     _print_path(store_path(loaded.name))
 
 
@@ -424,6 +433,13 @@ def caches(
         for kind, (entries, size) in kept.sizes().items()
     ]
     _print_rows(rows, as_json)
+
+
+def _bytes(size: str | None) -> int | None:
+    """Return the bytes of a memory limit."""
+    from trilemma.engine.budget import read_size
+
+    return None if size is None else read_size(size)
 
 
 def _assigned(assignments: list[str]) -> dict[str, float]:

@@ -31,6 +31,10 @@ class OverrideError(TrilemmaError):
     """An override whose shape, time axis or value does not fit its variable."""
 
 
+class MemoryLimitError(TrilemmaError, MemoryError):
+    """Runs whose results need more memory than they may take."""
+
+
 class ParameterTableError(TrilemmaError):
     """A parameters.csv that contradicts itself or its model."""
 

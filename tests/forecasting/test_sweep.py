@@ -13,11 +13,11 @@ import pytest
 import xarray as xr
 
 from trilemma.engine.simulate import simulate
-from trilemma.errors import StoreError, TrilemmaWarning
+from trilemma.errors import MemoryLimitError, StoreError, TrilemmaWarning
 from trilemma.forecasting import store
 from trilemma.forecasting import sweep as sweeping
 from trilemma.forecasting.spec import load_forecast
-from trilemma.forecasting.sweep import open_results, sweep
+from trilemma.forecasting.sweep import open_results, stream, sweep
 
 Edit = Callable[[str, str, str], None]
 
@@ -142,6 +142,21 @@ def test_small_blocks_give_the_same_results(project: Path, calls: list[int], mon
         parts = sweep(load_forecast("trial")).load()
         assert calls == sizes
         xr.testing.assert_identical(whole.drop_attrs(), parts.drop_attrs())
+
+
+def test_a_stream_gives_what_a_sweep_stores(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forecast = load_forecast("trial")
+    stored = sweep(forecast)
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(sweeping, "BLOCK_RUNS", 2)
+    draws = forecast.draws
+    for segment, data in stream(forecast):
+        part = stored["Fleet"].isel(scenario=segment.scenario, draw=slice(segment.first, segment.last))
+        np.testing.assert_array_equal(data["Fleet"].to_numpy().astype(np.float32), part.to_numpy())
+        seen.append((segment.scenario, segment.first))
+    assert sorted(seen) == [(scenario, first) for scenario in range(4) for first in range(0, draws, 2)]
+    with pytest.raises(MemoryLimitError, match="raise max_memory"):
+        list(stream(forecast, max_memory=1000))
 
 
 def test_random_functions_agree_between_scenarios_and_blocks(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,31 +23,39 @@ Outputs = tuple[dict[str, np.ndarray], np.ndarray]
 """Outcomes by key, shape (saves, dims, runs or 1), and what failed, shape (saves, runs); see `checks`."""
 
 
-def run(program: Program, inputs: Inputs, progress: Callable[[int, int], None] | None = None) -> Outputs:
+def run(
+    program: Program, inputs: Inputs, progress: Callable[[int, int], None] | None = None, *, largest: int = CHUNK
+) -> Outputs:
     """Run a program for all runs of the inputs.
 
     Parameters
     ----------
     progress
         Called with the number of finished runs and of all runs after each chunk.
+    largest
+        The most runs in a chunk.
     """
     runs = inputs.runs or 1
-    chunks = list(_chunks(runs))
+    chunks = list(_chunks(runs, largest))
     if len(chunks) == 1:
         outputs = _call(program, inputs, chunks[0], runs)
         if progress is not None:
             progress(runs, runs)
         return outputs
-    parts: list[Outputs] = []
+    whole: Outputs | None = None
     pool = ThreadPoolExecutor(max_workers=workers())
     try:
-        for part in pool.map(lambda where: _call(program, inputs, where, runs), chunks):
-            parts.append(part)
+        for where, part in zip(
+            chunks, pool.map(lambda where: _call(program, inputs, where, runs), chunks), strict=True
+        ):
+            whole = _room_for(part, runs) if whole is None else whole
+            _put(whole, part, where)
             if progress is not None:
-                progress(min(runs, len(parts) * len(chunks[0])), runs)
+                progress(min(runs, int(where[-1]) + 1), runs)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return _joined(parts, runs)
+    assert whole is not None
+    return whole
 
 
 def workers() -> int:
@@ -55,9 +63,9 @@ def workers() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def _chunks(runs: int) -> Iterator[np.ndarray]:
+def _chunks(runs: int, largest: int) -> Iterator[np.ndarray]:
     """Yield the positions of the runs of each chunk; all chunks have the same size."""
-    count = -(-runs // CHUNK)
+    count = -(-runs // largest)
     if runs >= 2 * workers() and count < workers():
         count = workers()
     size = -(-runs // count)
@@ -90,13 +98,22 @@ def given(inputs: Inputs, where: np.ndarray, runs: int) -> Given:
     )
 
 
-def _joined(parts: list[Outputs], runs: int) -> Outputs:
-    """Put the chunks end to end and drop the filling."""
-    size = parts[0][1].shape[-1]
-    outcomes = {
-        key: first  # one value for all runs, unless a chunk is one run
-        if first.shape[-1] == 1 < size
-        else np.concatenate([outcome[key] for outcome, _ in parts], axis=-1)[..., :runs]
-        for key, first in parts[0][0].items()
+def _room_for(part: Outputs, runs: int) -> Outputs:
+    """Return arrays for the outputs of all runs; one value for all runs stays one, unless a chunk is one run."""
+    outcomes, failures = part
+    size = failures.shape[-1]
+    whole = {
+        key: values if values.shape[-1] == 1 < size else np.empty((*values.shape[:-1], runs), values.dtype)
+        for key, values in outcomes.items()
     }
-    return outcomes, np.concatenate([failures for _, failures in parts], axis=-1)[:, :runs]
+    return whole, np.empty((*failures.shape[:-1], runs), failures.dtype)
+
+
+def _put(whole: Outputs, part: Outputs, where: np.ndarray) -> None:
+    """Put the outputs of a chunk in their place, without its filling."""
+    place = slice(int(where[0]), int(where[-1]) + 1)
+    count = place.stop - place.start
+    for key, values in part[0].items():
+        if whole[0][key].shape[-1] > values.shape[-1] or values.shape[-1] > 1:
+            whole[0][key][..., place] = values[..., :count]
+    whole[1][..., place] = part[1][..., :count]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from math import prod
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
@@ -128,6 +129,26 @@ def states(model: Model, request: Request) -> tuple[Node, ...]:
     """Return the stocks and memories that the program of a request carries from step to step."""
     simulation = _simulation(model, request)
     return (*simulation.stocks, *simulation.memories)
+
+
+class Sizes(NamedTuple):
+    """How many numbers a run holds: of all definitions at an instant, of states, and on their way in delays."""
+
+    values: int
+    states: int
+    delayed: int
+
+
+def sizes(model: Model, request: Request) -> Sizes:
+    """Return how many numbers a run of the program of a request holds."""
+    simulation = _simulation(model, request)
+    numbers = {n: prod(component_shape(model, component_of(model, n))) for n in simulation.nodes}
+    states = (*simulation.stocks, *simulation.memories)
+    return Sizes(
+        values=sum(numbers.values()),
+        states=sum(numbers[node] for node in states),
+        delayed=sum(numbers[node] * size for node, (size, _) in simulation.pipes.items()),
+    )
 
 
 def with_pipes(model: Model, request: Request, given: Given) -> Request:

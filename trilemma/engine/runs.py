@@ -56,6 +56,11 @@ class Call:
     segments: tuple[Segment, ...]
     size: int
 
+    @property
+    def wanted(self) -> int:
+        """The number of runs without the filling."""
+        return sum(segment.size for segment in self.segments)
+
 
 @dataclass(frozen=True)
 class Settings:

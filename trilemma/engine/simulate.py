@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from trilemma.engine.batches import given, run
+from trilemma.engine import batches
+from trilemma.engine.batches import given, run, workers
+from trilemma.engine.budget import chunk, need
 from trilemma.engine.checks import DETAILS, result_variables
 from trilemma.engine.inputs import Inputs, Overrides, read_inputs
 from trilemma.engine.loop import Request, checks, has_memories, with_pipes
@@ -45,6 +47,7 @@ def simulate(
     seed: int = 0,
     warn: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    max_memory: float | None = None,
 ) -> xr.Dataset:
     """Run a model once, or once for each run of the overrides, in one batched call.
 
@@ -79,6 +82,9 @@ def simulate(
         Warn of overrides that no outcome depends on.
     progress
         Called with the numbers of finished and of all runs.
+    max_memory
+        Bytes that the results and what is worked on may take together; half of what is free by default. Fewer runs are
+        computed at a time to stay within it.
 
     Returns
     -------
@@ -96,6 +102,8 @@ def simulate(
         If a name, a shape, a time or a value does not fit.
     ModelFileError, UnsupportedError
         If the model's file cannot be run.
+    MemoryLimitError
+        If the results do not fit; `trilemma.forecasting.sweep.stream` gives those of a forecast block by block.
     """
     loaded = model if isinstance(model, Model) else load_model(model)
     plan = plan_run(loaded, overrides, outcomes, save_every, method, time_step, start, stop, initial, seed)
@@ -106,8 +114,10 @@ def simulate(
         plan = resumed(loaded, plan, state)
     if warn:
         _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes)
-    program = build(loaded, plan.request, few_runs=(plan.inputs.runs or 1) <= FEW_RUNS)
-    result = _labelled(loaded, plan, *run(program, plan.inputs, progress))
+    runs = plan.inputs.runs or 1
+    largest = chunk(need(loaded, plan.request), runs, batches.CHUNK, workers(), max_memory)
+    program = build(loaded, plan.request, few_runs=runs <= FEW_RUNS)
+    result = _labelled(loaded, plan, *run(program, plan.inputs, progress, largest=largest))
     return result.isel(time=slice(None, None, plan.stride)) if plan.stride > 1 else result
 
 

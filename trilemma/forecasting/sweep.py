@@ -16,8 +16,9 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,8 +27,10 @@ import xarray as xr
 
 from trilemma.content import PACKAGE, find_forecast
 from trilemma.engine import runs
+from trilemma.engine.budget import default_limit
 from trilemma.engine.checks import DETAILS, RESULT
 from trilemma.engine.simulate import simulate, without_effect
+from trilemma.engine.stream import ahead
 from trilemma.errors import TrilemmaWarning
 from trilemma.forecasting.designs import draws as draw_parameters
 from trilemma.forecasting.spec import Forecast, digest
@@ -50,7 +53,7 @@ class Progress(Protocol):
         ...
 
 
-def sweep(forecast: Forecast, *, progress: Progress | None = None) -> xr.Dataset:
+def sweep(forecast: Forecast, *, progress: Progress | None = None, max_memory: float | None = None) -> xr.Dataset:
     """Run what is missing in a forecast's store; return the whole store, lazily.
 
     Parameters
@@ -59,6 +62,8 @@ def sweep(forecast: Forecast, *, progress: Progress | None = None) -> xr.Dataset
         What `load_forecast` returned.
     progress
         Called with the finished runs, all runs to do, and what is going on.
+    max_memory
+        Bytes that results may take on their way to the store; half of what is free by default.
 
     Returns
     -------
@@ -77,10 +82,30 @@ def sweep(forecast: Forecast, *, progress: Progress | None = None) -> xr.Dataset
     if stored is not None and _is_current(stored, attrs):
         return stored
     _warn_without_effect(forecast, model)
-    task = _task(forecast, model, stored)
+    task = _task(forecast, model, stored, max_memory)
     with replacing(target, task.bytes_per_run * len(forecast.scenarios) * forecast.draws) as folder:
         _fill(folder, task, attrs, progress)
     return open_store(target)
+
+
+def stream(
+    forecast: Forecast, *, progress: Progress | None = None, max_memory: float | None = None
+) -> Iterator[tuple[runs.Segment, xr.Dataset]]:
+    """Yield the results of all runs of a forecast block by block, as `sweep` writes them, without a store.
+
+    Two blocks are in memory at a time, however many runs there are: the one that is handed over, and the next one.
+
+    Parameters
+    ----------
+    forecast, progress, max_memory
+        As in `sweep`.
+
+    Yields
+    ------
+    tuple
+        Which draws of which scenario, by its position in the forecast, and their outcomes on (run, time, ...).
+    """
+    yield from _blocks(_task(forecast, forecast.load_model(), None, max_memory), progress)
 
 
 def open_results(forecast: Forecast | str) -> xr.Dataset:
@@ -150,14 +175,18 @@ class _Task:
     stored: xr.Dataset | None
     kept: Mapping[int, int]  # position in the forecast -> position in the old store
     bytes_per_run: int
+    memory: int
 
     @property
     def limit(self) -> int:
-        """The most runs in one call: the engine holds them in float64, twice the stored size."""
-        return max(1, min(BLOCK_RUNS, BLOCK_BYTES // (2 * self.bytes_per_run)))
+        """The most runs in one call: the engine holds them in float64, twice the stored size.
+
+        Two calls are in memory, and so is what the engine works on: a call may have a quarter of the limit.
+        """
+        return max(1, min(BLOCK_RUNS, min(BLOCK_BYTES, self.memory // 4) // (2 * self.bytes_per_run)))
 
 
-def _task(forecast: Forecast, model: Model, stored: xr.Dataset | None) -> _Task:
+def _task(forecast: Forecast, model: Model, stored: xr.Dataset | None, max_memory: float | None) -> _Task:
     """Return what a sweep has to do."""
     limits = {name: variable.limits for name, variable in model.variables.items()}
     drawn = draw_parameters(forecast, model.parameters, limits)
@@ -176,6 +205,7 @@ def _task(forecast: Forecast, model: Model, stored: xr.Dataset | None) -> _Task:
         stored=stored,
         kept=kept,
         bytes_per_run=_bytes_per_run(forecast, model),
+        memory=default_limit() if max_memory is None else int(max_memory),
     )
 
 
@@ -224,7 +254,7 @@ def _fill(folder: Path, task: _Task, attrs: Mapping[str, Any], progress: Progres
     block = runs.draw_block(task.forecast.draws, task.limit)
     writer: Writer | None = None
     undefined: dict[str, int] = {}
-    for segment, data in _segments(task, block, progress):
+    for segment, data in _blocks(task, progress):
         if writer is None:
             samples = {str(name): variable.variable for name, variable in data.data_vars.items()}
             writer = create(folder, _header(task, data, attrs), samples, block)
@@ -238,21 +268,24 @@ def _fill(folder: Path, task: _Task, attrs: Mapping[str, Any], progress: Progres
         writer.finish(undefined)
 
 
-def _segments(task: _Task, block: int, progress: Progress | None) -> Iterator[tuple[runs.Segment, xr.Dataset]]:
+def _blocks(task: _Task, progress: Progress | None) -> Iterator[tuple[runs.Segment, xr.Dataset]]:
     """Yield the results of every scenario and block of draws on (run, ...): run first, then copied."""
     draws = task.forecast.draws
     missing = [i for i in range(len(task.forecast.scenarios)) if i not in task.kept]
-    done, total = 0, len(missing) * draws
-    for call in runs.calls(task.given, missing, draws, task.limit):
-        data = _call(task, call, done, total, progress)
+    calls = list(runs.calls(task.given, missing, draws, task.limit))
+    done = accumulate((call.wanted for call in calls), initial=0)
+    tasks = (
+        partial(_call, task, call, at, len(missing) * draws, progress) for call, at in zip(calls, done, strict=False)
+    )
+    for call, data in zip(calls, ahead(tasks), strict=True):
         first = 0
         for segment in call.segments:
             yield segment, data.isel(run=slice(first, first + segment.size))
             first += segment.size
-        done += first
     if task.stored is None:
         return
     results = [*task.forecast.outcomes, RESULT]
+    block = runs.draw_block(draws, task.limit)
     for place, old in task.kept.items():
         for first in range(0, draws, block):
             segment = runs.Segment(place, first, min(first + block, draws))
@@ -266,11 +299,10 @@ def _call(task: _Task, call: runs.Call, done: int, total: int, progress: Progres
     overrides, initial = runs.inputs(task.given, call)
     names = [forecast.scenarios[segment.scenario].title for segment in call.segments]
     label = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-    runs_of_call = sum(segment.size for segment in call.segments)
 
     def tell(finished: int, _all: int) -> None:
         if progress is not None:
-            progress(done + min(finished, runs_of_call), total, label)
+            progress(done + min(finished, call.wanted), total, label)
 
     tell(0, call.size)
     data = simulate(
@@ -285,8 +317,9 @@ def _call(task: _Task, call: runs.Call, done: int, total: int, progress: Progres
         seed=forecast.design.seed,
         warn=False,
         progress=tell,
+        max_memory=task.memory // 2,
     )
-    tell(runs_of_call, call.size)
+    tell(call.wanted, call.size)
     data = data.drop_vars(DETAILS)  # a store holds numbers
     return data if "run" in data.dims else data.expand_dims(run=call.size)
 
