@@ -95,6 +95,20 @@ ELEMENT_WISE = (
         {"x": [-2, -1, -1, 0, 0, 0, 1, 1, 2]},
     ),
     Case(
+        "what is a whole number but for rounding counts as one",
+        "INTEGER",
+        "scaled = Time/10 ~~|\nx = INTEGER(scaled - 10) ~~|\ny = MODULO(Time, 49) ~~|\nz = QUANTUM(Time, 49) ~~|\n"
+        "w = IF THEN ELSE(scaled - 10 >= -4, 1, 0) ~~|",
+        {
+            "x": lambda t: -np.floor((100 - t) / 10),
+            "y": lambda t: np.where(t < 49, t, np.where(t < 98, t - 49, t - 98)),
+            "z": lambda t: np.where(t < 49, 0, np.where(t < 98, 49, 98)),
+            "w": lambda t: np.where(t < 60, 0, 1),
+        },
+        final=100,
+        step=1,
+    ),
+    Case(
         "QUANTUM cuts towards zero",
         "QUANTUM",
         "x = QUANTUM(2*Time - 4, 3) ~~|\ny = QUANTUM(Time, 0) ~~|\nz = QUANTUM(Time, -1) ~~|",

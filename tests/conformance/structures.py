@@ -132,6 +132,13 @@ DELAYS = (
         {"x": chain(2, 2, 1, source, delay=True)},
     ),
     Case(
+        "a delay whose time is a function of constants has the stages that fit it",
+        "DELAY3",
+        INPUT + "n = 7 ~~|\nx = DELAY3I(in, MODULO(n, 3), 2) ~~|\n"
+        "y = DELAY3I(in, ABS(WITH LOOKUP(n, ((0,0),(14,-2)))), 2) ~~|",
+        {"x": chain(2, 2, 1, source, delay=True), "y": chain(2, 2, 1, source, delay=True)},
+    ),
+    Case(
         "DELAY N of an order that follows from constants",
         "DELAY N",
         INPUT + "n = 1 ~~|\nx = DELAY N(in, 4, 1.5, n + 3) ~~|",
@@ -331,6 +338,14 @@ RANGES = (
         why_not="maps by position",
     ),
     Case(
+        "a mapping of one to one, used the other way round",
+        "mapping ->",
+        "seg: A, B, C ~~|\nland: P, Q, R -> (seg: C, B, A) ~~|\nv[seg] = 1, 4, 2 ~~|\nx[land] = v[seg]*10 ~~|",
+        {"x[P]": 20.0, "x[Q]": 40.0, "x[R]": 10.0},
+        against_pysd=False,
+        why_not="adds the range to the variable",
+    ),
+    Case(
         "a mapping to two ranges",
         "mapping ->",
         "seg: A, B ~~|\nkind: M, N ~~|\nland: P, Q -> seg, kind ~~|\nv[land] = 1, 4 ~~|\n"
@@ -431,6 +446,26 @@ DEFINITIONS = (
         ":EXCEPT:",
         "seg: A, B, C ~~|\nv[seg] = 1, 2, 3 ~~|\nx[seg] :EXCEPT: [A] = v[seg]*Time ~~|\nx[A] = 5 ~~|",
         {"x[A]": 5.0, "x[B]": lambda t: 2 * t, "x[C]": lambda t: 3 * t},
+    ),
+    Case(
+        "elements that the only definition leaves out hold its value",
+        ":EXCEPT:",
+        "seg: A, B, C ~~|\nx[seg] :EXCEPT: [A] = 7 ~~|\ny[B] = Time*2 ~~|\nz = y[B] + x[C] ~~|",
+        {"x[A]": 7.0, "x[C]": 7.0, "y[A]": lambda t: 2 * t, "y[B]": lambda t: 2 * t, "z": lambda t: 7 + 2 * t},
+    ),
+    Case(
+        "elements that none of several definitions gives are missing",
+        "several definitions",
+        "seg: A, B, C ~~|\nx[A] = 1 ~~|\nx[C] = Time ~~|",
+        {"x[A]": 1.0, "x[B]": np.nan, "x[C]": lambda t: t},
+    ),
+    Case(
+        "elements that EXCEPT takes from an array are missing",
+        ":EXCEPT:",
+        "seg: A, B, C ~~|\nv[seg] = 1, 2, 3 ~~|\nx[seg] :EXCEPT: [A] = v[seg]*2 ~~|",
+        {"x[A]": np.nan, "x[B]": 4.0, "x[C]": 6.0},
+        against_pysd=False,
+        why_not="passes over the EXCEPT of an only definition",
     ),
     Case(
         "EXCEPT a subrange, and a definition of it",
@@ -732,6 +767,17 @@ NAMES = (
         "control variables",
         "clock.mdl",
         {"x": [2, 2.5, 3, 3.5, 4, 4.5, 5], "left": [3, 2.5, 2, 1.5, 1, 0.5, 0]},
+    ),
+    Case(
+        "a clock that changes: steps, saves and the end",
+        "control variables",
+        "changing_clock.mdl",
+        {
+            "level": [1, 1.5, 1.5**2, 1.5**2 * 1.25, 1.5**2 * 1.25**2, 1.5**2 * 1.25**4],
+            "now": [0, 1, 2, 2.5, 3, 4],
+            "length": [1, 1, 0.5, 0.5, 0.5, 0.5],
+            "last": [10, 10, 10, 10, 4, 4],
+        },
     ),
 )
 

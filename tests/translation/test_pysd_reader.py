@@ -130,7 +130,11 @@ GROUPS = {
         ("a: P, Q ~~|\nx[a] = 1, 2 ~ Dmnl ~|\ny = x[R] ~ Dmnl ~|", UnknownNameError, ["'R'", "'P' and 'Q'"]),
         ("a: P, Q ~~|\nx[a] = 1, 2 ~ Dmnl ~|\ny = x[a] ~ Dmnl ~|", ModelFileError, ["'a'", "left-hand side"]),
         ("x = INTEG(1, 0.0)+1 ~ Dmnl ~|", UnsupportedError, ["line 2", "'x'", "INTEG inside"]),
-        ("x = SMOOTH N(Time, 2, 0, LN(2)) ~ Dmnl ~|", UnsupportedError, ["line 2", "'x' uses SMOOTH N with an order"]),
+        (
+            "x = SMOOTH N(Time, 2, 0, RANDOM 0 1()) ~ Dmnl ~|",
+            UnsupportedError,
+            ["line 2", "'x' uses SMOOTH N with an order"],
+        ),
         (":MACRO: M(a)\nM = a ~~|\n:END OF MACRO:\nx = M(1, 2) ~~|", ModelFileError, ["macro 'm'", "it takes 1"]),
     ],
 )

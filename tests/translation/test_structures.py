@@ -52,7 +52,7 @@ def load(tmp_path: Path) -> Loader:
         ("a: P, Q ~~|\nt[P]((0,0),(1,1)) ~~|\nx = t[Q](1) ~~|", UnsupportedError, ["'Q' of a lookup"]),
         ("a: P, Q ~~|\nt[a]((0,0),(1,1)) ~~|\nx = t(1) ~~|", UnsupportedError, ["a lookup of 1 subscript(s) with 0"]),
         (
-            "n = LN(Time + 9) ~~|\nx = DELAY N(1, 2, 0, n) ~~|",
+            "n = RANDOM UNIFORM(2, 3, 0) ~~|\nx = DELAY N(1, 2, 0, n) ~~|",
             UnsupportedError,
             ["line 3", "an order that does not follow"],
         ),

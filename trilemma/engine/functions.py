@@ -49,7 +49,7 @@ def divided(numerator: Array, denominator: Array, otherwise: Array | float) -> A
 def quantum(x: Array, size: Array) -> Array:
     """Return QUANTUM: the multiple of `size` next to x towards zero; x itself where the size is not above zero."""
     small = size < SMALL
-    return jnp.where(small, x, size * jnp.trunc(x / jnp.where(small, 1.0, size)))
+    return jnp.where(small, x, size * jnp.trunc(guarded.exact_quotient(x, jnp.where(small, 1.0, size))))
 
 
 def _compared(compare: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
@@ -84,6 +84,14 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "or": _compared(lambda a, b: _truth(a) | _truth(b)),
     "not": lambda a: (~_truth(a)).astype(jnp.float64),
 }
+
+
+EXACT = {"*": guarded.exact_product, "/": guarded.exact_quotient}
+"""Operators where a comparison or a function with steps looks at the result."""
+
+STEPPED = frozenset({"integer", "modulo", "quantum"})
+COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
+"""Functions and operators whose value jumps, so that the last digit of what they look at counts."""
 
 
 def a_function_of(_: Site, __: Sequence[Value]) -> Value:

@@ -2,6 +2,10 @@
 
 The values are those of the plain operations. Vensim models write ``IF THEN ELSE(x = 0, 0, a / x)``: both branches are
 worked out, and on the way back the slope of the branch not taken is multiplied by 0, which has to give 0.
+
+`exact_product` and `exact_quotient` are rounded as IEEE 754 has it, for what INTEGER, MODULO or a comparison looks at:
+XLA divides by a literal through its inverse, and joins a product and a sum without rounding between them, so that
+-10 + 60/10 is a little above -4.
 """
 
 from __future__ import annotations
@@ -12,9 +16,12 @@ from contextvars import ContextVar
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 Pair = tuple[Array, Array]
+
+_NEVER = 1.2345e-300
+"""A number that no model computes with."""
 
 _values_alone: ContextVar[bool] = ContextVar("values_alone", default=False)
 
@@ -104,3 +111,26 @@ def _multiply_slope(primals: Pair, tangents: Pair) -> Pair:
 def _finite(x: Array) -> Array:
     """Return x, and 0 where it is infinite or undefined."""
     return jnp.where(jnp.isfinite(x), x, 0.0)
+
+
+@_Guarded
+def exact_product(a: Array, b: Array) -> Array:
+    """Return a b, rounded before anything is added to it."""
+    product = a * b
+    return _opaque(product, product)
+
+
+@_Guarded
+def exact_quotient(a: Array, b: Array) -> Array:
+    """Return a / b, which is not a times the inverse of b."""
+    return a / _opaque(b, a)
+
+
+exact_product.defjvp(_multiply_slope)
+exact_quotient.defjvp(_divide_slope)
+
+
+def _opaque(x: Array, other: Array) -> Array:
+    """Return x in a way that the compiler cannot see through: its last bit would be set if `other` were never so."""
+    bits, flags = jnp.broadcast_arrays(lax.bitcast_convert_type(x, jnp.uint64), (other == _NEVER).astype(jnp.uint64))
+    return lax.bitcast_convert_type(bits | flags, jnp.float64)

@@ -346,7 +346,7 @@ class _Simulation:
 
     def _defined(self, given: Given, node: Node, values: State, now: Instant, *, starting: bool) -> Array:
         """Return the value of a definition by its own equation."""
-        if self.model.nodes[node.key].kind == "control":
+        if self._is_control(node):
             return jnp.full((1,), self._control(node.key))
         component = component_of(self.model, node)
         if ir.is_literal(component.expression) and node.key in given.constants:
@@ -391,8 +391,9 @@ class _Simulation:
         return component_of(self.model, node).expression
 
     def _is_control(self, node: Node) -> bool:
-        """Whether a definition is of a control variable, which is worked out beforehand."""
-        return self.model.nodes[node.key].kind == "control"
+        """Whether a definition is of a control variable, which is worked out beforehand unless it changes in a run."""
+        varies = node.key in self.model.clock.varying and node.key != "time_step"
+        return self.model.nodes[node.key].kind == "control" and not varies
 
     def _flow_needs(self, state: Node) -> frozenset[Node]:
         """Return what the net flow of a stock, or the next value of a memory, refers to."""

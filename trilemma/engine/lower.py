@@ -16,8 +16,9 @@ import numpy as np
 from jax import Array
 
 from trilemma.engine import guarded
+from trilemma.engine.exactness import looked_at
 from trilemma.engine.function_table import CALLS, CHECKS, NOTES, shown_name
-from trilemma.engine.functions import OPERATORS, power_of_positive
+from trilemma.engine.functions import EXACT, OPERATORS, power_of_positive
 from trilemma.engine.tables import padded, table, tables
 from trilemma.engine.values import Instant, Site, Value, expanded, literal, together
 from trilemma.errors import ModelFileError, TrilemmaWarning, UnsupportedError, near_names
@@ -211,6 +212,7 @@ class _Evaluation:
         self.now = now
         self.stream = stream
         self.calls = 0
+        self.operators = OPERATORS | EXACT if node.key in looked_at(model) else OPERATORS
 
     def value(self, node: ir.Expression) -> Value:
         """Return the value of an expression."""
@@ -228,7 +230,7 @@ class _Evaluation:
             case ir.Operation("^", (base, exponent)):
                 return self._power(base, exponent)
             case ir.Operation(operator, operands):
-                return self._apply(OPERATORS[operator], operands)
+                return self._apply(self.operators[operator], operands)
             case ir.Table(argument, x, y, kind):
                 value = self.value(argument)
                 return Value(value.axes, table(value.array, x, y, kind))

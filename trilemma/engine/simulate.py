@@ -21,6 +21,7 @@ from trilemma.engine.checks import DETAILS, result_variables
 from trilemma.engine.inputs import Inputs, Overrides, read_inputs
 from trilemma.engine.loop import Request, checks, has_memories, with_pipes
 from trilemma.engine.programs import FEW_RUNS, build, use_disk_cache
+from trilemma.engine.timeline import refuse_varying, run_stretches, stretches
 from trilemma.engine.warm_start import keeping, resumed, state_dataset
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names, unknown_name
 from trilemma.translation import ir
@@ -106,14 +107,21 @@ def simulate(
         If the results do not fit; `trilemma.forecasting.sweep.stream` gives those of a forecast block by block.
     """
     loaded = model if isinstance(model, Model) else load_model(model)
+    if loaded.clock.varying and time_step is None:
+        if start is not None or state is not None:
+            refuse_varying(loaded)
+        grid = _Grid(loaded.initial_time, loaded.time_step, 1, 2)
+        plan = _plan(loaded, overrides, outcomes, method, initial, seed, grid)
+        _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes, wanted=warn)
+        outputs, times = run_stretches(loaded, plan, stretches(loaded, save_every, stop), progress)
+        return _labelled(loaded, replace(plan, times=times), *outputs)
     plan = plan_run(loaded, overrides, outcomes, save_every, method, time_step, start, stop, initial, seed)
     if state is not None:
         if start is not None or initial is not None:
             message = "a state to go on from was given together with a start or initial values: leave these out."
             raise OverrideError(message)
         plan = resumed(loaded, plan, state)
-    if warn:
-        _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes)
+    _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes, wanted=warn)
     runs = plan.inputs.runs or 1
     largest = chunk(need(loaded, plan.request), runs, batches.CHUNK, workers(), max_memory)
     program = build(loaded, plan.request, few_runs=runs <= FEW_RUNS)
@@ -186,10 +194,25 @@ def plan_run(
     seed: int = 0,
 ) -> Plan:
     """Check the arguments of `simulate` and bring them into the form of the engine; see there for what it raises."""
+    if time_step is None:
+        refuse_varying(model)
+    grid = _grid(model, save_every, time_step, start, stop)
+    return _plan(model, overrides, outcomes, method, initial, seed, grid)
+
+
+def _plan(
+    model: Model,
+    overrides: Overrides | None,
+    outcomes: Sequence[str] | None,
+    method: str,
+    initial: Mapping[str, Any] | None,
+    seed: int,
+    grid: _Grid,
+) -> Plan:
+    """Check all other arguments and bring them into the form of the engine."""
     use_disk_cache()
     inputs = replace(read_inputs(model, overrides, initial), seed=_seed(seed))
     wanted = _wanted(model, _hashable(outcomes))
-    grid = _grid(model, save_every, time_step, start, stop)
     fine = _finer(model, grid) if wanted.derived else grid
     runs = inputs.runs or 1
     request = _request(model, wanted, inputs, method, fine)
@@ -386,8 +409,14 @@ def _idle(model: Model, names: tuple[str, ...], outcomes: tuple[str, ...] | None
     return tuple(name for name in names if model.resolve(name).variable.key not in effective)
 
 
-def _warn(model: Model, names: Iterable[str], outcomes: Sequence[str] | None) -> None:
-    """Warn of overrides that cannot change any of the outcomes asked for."""
+def _warn(model: Model, names: Iterable[str], outcomes: Sequence[str] | None, *, wanted: bool) -> None:
+    """Warn of a clock that is held, and of overrides that cannot change any of the outcomes asked for."""
+    if not wanted:
+        return
+    if model.clock.held:
+        held = " and ".join(sorted(key.replace("_", " ").upper() for key in model.clock.held))
+        message = f"{held} of '{model.name}' follows from stocks and may change: what it is at the start counts."
+        warnings.warn(message, TrilemmaWarning, stacklevel=3)
     idle = without_effect(model, names, outcomes)
     if idle:
         verb = "has" if len(idle) == 1 else "have"

@@ -1,53 +1,24 @@
-"""Works a scalar expression out at the start of a simulation, for the clock: constants, initial values, functions.
+"""Works a scalar expression out at one time, for the clock: constants, functions of the time, values at the start.
 
-A control variable may depend on other variables; what they are at the start counts.
+A control variable may depend on others and on the time. What follows from stocks is known at the start alone.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from trilemma.translation import ir
+from trilemma.translation import ir, scalars
 
 _DEEPEST = 100
 
-_OPERATORS: dict[str, Callable[..., float]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b if b else math.nan,
-    "^": lambda a, b: float(np.power(a, b)),
-    "negative": lambda a: -a,
-    "=": lambda a, b: float(a == b),
-    "<>": lambda a, b: float(a != b),
-    "<": lambda a, b: float(a < b),
-    "<=": lambda a, b: float(a <= b),
-    ">": lambda a, b: float(a > b),
-    ">=": lambda a, b: float(a >= b),
-    "and": lambda a, b: float(bool(a) and bool(b)),
-    "or": lambda a, b: float(bool(a) or bool(b)),
-    "not": lambda a: float(not a),
-}
-_FUNCTIONS: dict[str, Callable[..., float]] = {
-    "abs": np.abs,
-    "exp": np.exp,
-    "if_then_else": lambda condition, yes, no: yes if condition else no,
-    "integer": np.trunc,
-    "ln": np.log,
-    "max": np.maximum,
-    "min": np.minimum,
-    "modulo": np.fmod,
-    "sqrt": np.sqrt,
-}
+Variables = Mapping[str, ir.Variable]
+Ranges = Mapping[str, tuple[str, ...]]
 
 
-def value_at_start(
-    node: ir.Expression, variables: Mapping[str, ir.Variable], ranges: Mapping[str, tuple[str, ...]]
-) -> float | None:
-    """Return the value of an expression at the start, or None where it cannot be worked out.
+def value_at(node: ir.Expression, variables: Variables, ranges: Ranges, time: float | None = None) -> float | None:
+    """Return the value of an expression at a time, or None where it cannot be worked out.
 
     Parameters
     ----------
@@ -55,16 +26,38 @@ def value_at_start(
         A scalar expression.
     variables, ranges
         The variables of the model by key, and its ranges by lower-case name.
+    time
+        None for the start, where stocks have their initial values.
     """
-    return _Start(variables, ranges).value(node, 0)
+    return _Moment(variables, ranges, time).value(node, 0)
 
 
-class _Start:
-    """The start of a simulation."""
+def changes(key: str, variables: Variables) -> bool:
+    """Whether a variable follows from the time or from a stock that has a flow."""
+    seen: set[str] = set()
+    waiting = [key]
+    while waiting:
+        variable = variables.get(waiting.pop())
+        if variable is None or variable.key in seen:
+            continue
+        seen.add(variable.key)
+        for node in (part for c in variable.components for part in ir.walk(c.expression)):
+            if node == ir.Reference("time") or (isinstance(node, ir.Call) and node.function in scalars.TIMED):
+                return True
+            if isinstance(node, ir.Memory) or (isinstance(node, ir.Integral) and node.flow != ir.Number(0.0)):
+                return True
+            if isinstance(node, ir.Reference):
+                waiting.append(node.key)
+    return False
 
-    def __init__(self, variables: Mapping[str, ir.Variable], ranges: Mapping[str, tuple[str, ...]]) -> None:
+
+class _Moment:
+    """A time of a simulation; None for its start."""
+
+    def __init__(self, variables: Variables, ranges: Ranges, time: float | None) -> None:
         self.variables = variables
         self.ranges = ranges
+        self.time = time
 
     def value(self, node: ir.Expression, depth: int) -> float | None:
         """Return the value of an expression."""
@@ -74,20 +67,42 @@ class _Start:
             case ir.Number(number):
                 return number
             case ir.Reference("time"):
-                return self.value(ir.Reference("initial_time"), depth + 1)
+                return self._now(depth)
             case ir.Reference(key, subscripts) if key in self.variables:
                 return self._referred(self.variables[key], subscripts, depth)
-            case ir.Operation(operator, operands) if operator in _OPERATORS:
-                return self._applied(_OPERATORS[operator], operands, depth)
-            case ir.Call(function, arguments) if function in _FUNCTIONS:
-                return self._applied(_FUNCTIONS[function], arguments, depth)
+            case ir.Operation(operator, operands):
+                values = self._all(operands, depth)
+                return None if values is None else scalars.applied(scalars.OPERATORS, operator, values)
+            case ir.Call(function, arguments):
+                return self._called(function, self._all(arguments, depth), depth)
             case ir.Table(argument, x, y, "interpolate"):
                 at = self.value(argument, depth + 1)
                 return None if at is None else float(np.interp(at, x, y))
-            case ir.Integral() | ir.Memory() | ir.ActiveInitial():
+            case ir.Integral(flow, initial) if self.time is None or flow == ir.Number(0.0):
+                return _Moment(self.variables, self.ranges, None).value(initial, depth + 1)
+            case ir.Memory() if self.time is None:
                 return self.value(node.initial, depth + 1)
+            case ir.ActiveInitial(active, initial):
+                return self.value(initial if self.time is None else active, depth + 1)
             case _:
                 return None
+
+    def _now(self, depth: int) -> float | None:
+        """Return the time; at the start, INITIAL TIME, or 0 where that depends on the time itself."""
+        if self.time is not None:
+            return self.time
+        return _Moment(self.variables, self.ranges, 0.0).value(ir.Reference("initial_time"), depth + 1)
+
+    def _called(self, function: str, values: list[float] | None, depth: int) -> float | None:
+        """Return the value of a function."""
+        if values is None:
+            return None
+        if function in scalars.TIMED:
+            now, step = self._now(depth), self.value(ir.Reference("time_step"), depth + 1)
+            return (
+                None if now is None or step is None else scalars.applied(scalars.TIMED, function, [now, step, *values])
+            )
+        return scalars.applied(scalars.FUNCTIONS, function, values)
 
     def _referred(self, variable: ir.Variable, subscripts: tuple[str, ...], depth: int) -> float | None:
         """Return the value of a variable, or of one element of it."""
@@ -103,8 +118,8 @@ class _Start:
             return self.value(component.expression, depth + 1)
         return None
 
-    def _applied(self, function: Callable[..., float], operands: tuple[ir.Expression, ...], depth: int) -> float | None:
-        """Return the value of a function, if its arguments have one."""
-        values = [self.value(operand, depth + 1) for operand in operands]
-        numbers = [value for value in values if value is not None]
-        return float(function(*numbers)) if len(numbers) == len(values) else None
+    def _all(self, nodes: tuple[ir.Expression, ...], depth: int) -> list[float] | None:
+        """Return the values of expressions, if all are known."""
+        values = [self.value(node, depth + 1) for node in nodes]
+        known = [value for value in values if value is not None]
+        return known if len(known) == len(values) else None

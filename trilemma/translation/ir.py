@@ -253,14 +253,14 @@ def range_of(subscript: str) -> str:
 
 
 def normalise(name: str) -> str:
-    """Return the key of a name: lower case, without quotes, runs of blanks and underscores as one underscore."""
-    return "_".join(unquoted(name).lower().replace("_", " ").split())
+    """Return the key of a name: lower case, quotes without backslashes, blanks and underscores as one underscore."""
+    return "_".join(unquoted(name).lower().replace('\\"', '"').replace("_", " ").split())
 
 
 def unquoted(name: str) -> str:
-    """Return a name without the quotes around it."""
+    """Return a name without the quotes around it; quotes inside it stay as they are written, after a backslash."""
     name = name.strip()
-    return name[1:-1].replace('\\"', '"') if len(name) > 1 and name[0] == name[-1] == '"' else name
+    return name[1:-1] if len(name) > 1 and name[0] == name[-1] == '"' else name
 
 
 def is_literal(expression: Expression) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from trilemma.content import find_model
 from trilemma.errors import ModelFileError, UnknownNameError, unknown_name
 from trilemma.translation import ir, source_cache
-from trilemma.translation.folding import value_at_start
+from trilemma.translation.folding import changes, value_at
 from trilemma.translation.outcomes import DerivedOutcome, read_outcomes
 from trilemma.translation.parameters import ParameterTable, read_parameters
 from trilemma.translation.source import CONTROLS, Source
@@ -23,12 +23,22 @@ from trilemma.translation.toml_file import read_toml
 
 @dataclass(frozen=True)
 class Clock:
-    """The control variables of a model, in its unit of time."""
+    """The control variables of a model, in its unit of time, as they are at the start.
+
+    Attributes
+    ----------
+    varying
+        The keys of those that change with the time.
+    held
+        The keys of those that follow from stocks: what they are at the start counts.
+    """
 
     initial_time: float
     final_time: float
     time_step: float
     saveper: float
+    varying: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -360,7 +370,10 @@ def _clock(path: Path, variables: Mapping[str, ir.Variable], ranges: Mapping[str
     if not final > initial:
         message = f"'{path}': FINAL TIME {final:g} must come after INITIAL TIME {initial:g}."
         raise ModelFileError(message)
-    return Clock(initial, final, step, saveper if saveper > 0 else step)
+    changing = frozenset(key for key in CONTROLS if changes(key, variables))
+    later = {key: value_at(ir.Reference(key), variables, lower, initial + step) for key in changing}
+    held = frozenset(key for key, value in later.items() if value is None)
+    return Clock(initial, final, step, saveper if saveper > 0 else step, changing - held, held)
 
 
 def _control(
@@ -373,7 +386,7 @@ def _control(
             return _control(path, variables, ranges, "time_step")
         message = f"'{path}' has no {name}: every model needs INITIAL TIME, FINAL TIME and TIME STEP."
         raise ModelFileError(message)
-    value = value_at_start(ir.Reference(key), variables, ranges)
+    value = value_at(ir.Reference(key), variables, ranges)
     if value is None or not np.isfinite(value):
         message = f"'{path}': {name} must be a number or follow from constants and initial values."
         raise ModelFileError(message)

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 
 import numpy as np
 from pysd.translators.structures import abstract_expressions as ae
 from pysd.translators.structures import abstract_model as am
 
-from trilemma.translation import ir
+from trilemma.translation import ir, scalars
 
 _DEEPEST = 50
 
-_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b if b else float("nan"),
-    "^": lambda a, b: a**b,
-}
-_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    "=": lambda a, b: a == b,
-    "<>": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
-_FUNCTIONS: dict[str, Callable[..., float]] = {
-    "min": lambda *values: float(np.min(values)),
-    "max": lambda *values: float(np.max(values)),
-    "abs": lambda a: float(np.abs(a)),
-    "integer": lambda a: float(int(a)),
-    "if_then_else": lambda condition, yes, no: yes if condition else no,
-}
+_NAMES = {":AND:": "and", ":OR:": "or", ":NOT:": "not"}
 
 
 @dataclass(frozen=True)
@@ -70,18 +48,19 @@ class Known:
                 return self._one(list(tree.ravel()))
             case ae.ReferenceStructure():
                 return self._referred(ir.normalise(tree.reference), depth)
-            case ae.ArithmeticStructure():
+            case ae.ArithmeticStructure() | ae.LogicStructure():
                 parts = self._all(tree.arguments, depth)
-                return None if parts is None else _arithmetic(list(tree.operators), parts)
-            case ae.LogicStructure() if len(tree.operators) == 1 and tree.operators[0] in _COMPARISONS:
-                parts = self._all(tree.arguments, depth)
-                return None if parts is None else float(_COMPARISONS[tree.operators[0]](*parts))
+                return None if parts is None else _operated(list(tree.operators), parts)
             case ae.CallStructure():
-                return self._called(tree.function.reference, tree.arguments, depth)
+                return self._called(tree, depth)
+            case ae.InlineLookupsStructure():
+                return _looked_up(tree.lookups, self.number(tree.argument, depth + 1))
             case ae.InitialStructure() | ae.GameStructure():
                 inside = tree.initial if isinstance(tree, ae.InitialStructure) else tree.expression
                 return self.number(inside, depth + 1)
-            case ae.IntegStructure() if self.at_start:
+            case ae.IntegStructure() | ae.SmoothStructure() | ae.SmoothNStructure() if self.at_start:
+                return self.number(tree.initial, depth + 1)
+            case ae.DelayStructure() | ae.DelayNStructure() | ae.DelayFixedStructure() if self.at_start:
                 return self.number(tree.initial, depth + 1)
             case _:
                 return None
@@ -95,17 +74,20 @@ class Known:
         self.used.add(key)
         return self._one([self.number(c.ast, depth + 1) for c in self.elements[key].components])
 
-    def _called(self, function: str, arguments: Sequence[object], depth: int) -> float | None:
-        """Return the value of a function."""
-        parts = self._all(arguments, depth)
-        if not parts:
+    def _called(self, tree: ae.CallStructure, depth: int) -> float | None:
+        """Return the value of a function, or of a named lookup."""
+        function = ir.normalise(tree.function.reference)
+        if function == "active_initial":
+            return self.number(tree.arguments[1 if self.at_start else 0], depth + 1)
+        parts = self._all(tree.arguments, depth)
+        if parts is None:
             return None
-        if function in _FUNCTIONS:
-            return float(_FUNCTIONS[function](*parts))
-        if function == "step" and self.at_start:
-            now = [self._referred(key, depth + 1) for key in ("initial_time", "time_step")]
-            return None if None in now else parts[0] * (now[0] + now[1] / 2 > parts[1])  # type: ignore[operator]
-        return None
+        if function in self.elements and len(parts) == 1:
+            return _looked_up(self.elements[function].components[0].ast, parts[0])
+        if function in scalars.TIMED and self.at_start:
+            now = _known([self._referred(key, depth + 1) for key in ("initial_time", "time_step")])
+            return None if now is None else scalars.applied(scalars.TIMED, function, [*now, *parts])
+        return scalars.applied(scalars.FUNCTIONS, function, parts)
 
     def _all(self, trees: Sequence[object], depth: int) -> list[float] | None:
         """Return the values of expressions, if all are known."""
@@ -125,15 +107,23 @@ def _known(values: Sequence[float | None]) -> list[float] | None:
     return known if len(known) == len(values) else None
 
 
-def _arithmetic(operators: list[str], values: list[float]) -> float | None:
-    """Return the result of operators of one precedence."""
-    if operators == ["negative"]:
-        return -values[0]
-    if any(operator not in _ARITHMETIC for operator in operators):
+def _looked_up(table: object, at: float | None) -> float | None:
+    """Return the value of a lookup table, if it is one and linear between its points."""
+    if at is None or not isinstance(table, ae.LookupsStructure) or table.type != "interpolate":
         return None
-    if operators[0] == "^":
-        return reduce(lambda power, base: base**power, reversed(values))
-    result = values[0]
-    for operator, value in zip(operators, values[1:], strict=True):
-        result = _ARITHMETIC[operator](result, value)
+    return float(np.interp(at, table.x, table.y))
+
+
+def _operated(operators: list[str], values: list[float]) -> float | None:
+    """Return the result of operators of one precedence: powers from the right, others from the left."""
+    names = [_NAMES.get(operator.upper(), operator) for operator in operators]
+    if len(values) == 1:
+        return scalars.applied(scalars.OPERATORS, names[0], values)
+    pairs = list(zip(names, values[1:], strict=True))
+    if names[0] == "^":
+        pairs, values = [("^", value) for value in reversed(values[:-1])], values[::-1]
+    result: float | None = values[0]
+    for name, value in pairs:
+        if result is not None:
+            result = scalars.applied(scalars.OPERATORS, name, [value, result] if name == "^" else [result, value])
     return result

@@ -278,7 +278,7 @@ class Scope:
         Reduced ranges that are free in the parts are axes of their own there, under new names where the left-hand side
         has the same range.
         """
-        used = {axis for part in parts for axis in _axes(part)}
+        used = {axis for part in parts for axis in opened_axes(part)}
         marks = sorted({mark for part in parts for mark in ir.free_marks(part)})
         kept = [a for a in self.axes.values() if a.lower() in used]
         renamed = {mark: self.reader.ranges.copy(self.reader.ranges.spelled(mark.removesuffix("!"))) for mark in marks}
@@ -293,7 +293,7 @@ class Scope:
         )
 
 
-def _axes(part: ir.Expression) -> frozenset[str]:
+def opened_axes(part: ir.Expression) -> frozenset[str]:
     """Return the axes that an expression opens, in lower case (and the elements that it names)."""
     found: set[str] = set()
     for node in ir.walk(part):

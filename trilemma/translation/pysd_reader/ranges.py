@@ -76,7 +76,10 @@ class Ranges:
     def _correspondences(
         self, definitions: Sequence[am.AbstractSubscriptRange], mappings: Mapping[str, Mappings]
     ) -> dict[tuple[str, str], dict[str, str]]:
-        """Return, by (range, range that it is mapped to), which element of the first stands for each of the second."""
+        """Return, by (range, range that it is mapped to), which element of the first stands for each of the second.
+
+        A mapping of one element to one holds in the other direction too, unless the file says how that goes.
+        """
         found: dict[tuple[str, str], dict[str, str]] = {}
         for definition in definitions:
             own = definition.name
@@ -91,7 +94,8 @@ class Ranges:
                     message = f"'{self.path}': the subscript range '{own}' is mapped to '{target}', which is no range."
                     raise ModelFileError(message)
                 found[own, other] = self._pairs(definition, other, listed)
-        return found
+        back = {(other, own): {v: k for k, v in pairs.items()} for (own, other), pairs in found.items()}
+        return found | {k: pairs for k, pairs in back.items() if k not in found and len(pairs) == len(found[k[::-1]])}
 
     def _pairs(self, definition: am.AbstractSubscriptRange, target: str, listed: Labels | None) -> dict[str, str]:
         """Return the element of a range that stands for each element of the range that it is mapped to."""

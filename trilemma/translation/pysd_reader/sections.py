@@ -16,7 +16,7 @@ from trilemma.errors import ModelFileError
 from trilemma.translation import ir
 from trilemma.translation.pysd_reader import external
 from trilemma.translation.pysd_reader.constants import Known
-from trilemma.translation.pysd_reader.equations import Scope
+from trilemma.translation.pysd_reader.equations import Scope, opened_axes
 from trilemma.translation.pysd_reader.external import Place, Series
 from trilemma.translation.pysd_reader.files import Section, Sections
 from trilemma.translation.pysd_reader.lookups import Lookup
@@ -160,6 +160,8 @@ class Reader:
         components = tuple(
             component for part in parts for component in self._components(element.name, part, local or {}, axes, depth)
         )
+        if len(parts) == 1 and self._is_one_value(components):  # it holds in the elements left out as well, as in PySD
+            components = (replace(components[0], subscripts=(*dims, *axes)),)
         return ir.Variable(
             name=key if local else ir.unquoted(element.name),
             key=key,
@@ -278,6 +280,15 @@ class Reader:
                 expression = _block(grid, block, tuple(opened.values()))
             components.append(ir.Component((*subscripts, *axes), expression, part.line))
         return components
+
+    def _is_one_value(self, components: Sequence[ir.Component]) -> bool:
+        """Whether the parts of a definition are one expression that is the same for all elements, and no state."""
+        first = components[0].expression
+        if any(c.expression != first for c in components) or isinstance(first, ir.STATES):
+            return False
+        ranges = {s.lower() for c in components for s in c.subscripts if self.ranges.name(s) is not None}
+        by_position = any(isinstance(node, ir.Array) and not node.axes for node in ir.walk(first))
+        return not by_position and not opened_axes(first) & ranges
 
     def _grid(self, name: str, part: _Part) -> np.ndarray | None:
         """Return the numbers, or the tables, that a definition gives element by element; None for an equation."""
