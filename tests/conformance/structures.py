@@ -789,6 +789,14 @@ XMILE = (
         {"Temperature": lambda t: 70 + 110 * 0.95 ** (t / 0.5)},
     ),
     Case(
+        "XMILE: comments, and the clock by XMILE's names",
+        "XMILE names",
+        "clock_names.xmile",
+        {"rest": [2, 1.5, 1, 0.5, 0], "past": [0, 0.5, 1, 1.5, 2], "steps": 4.0, "half turn": 1.0},
+        against_pysd=False,
+        why_not="does not parse comments, nor know the names",
+    ),
+    Case(
         "XMILE: what may not become negative",
         "XMILE non-negative",
         "non_negative.xmile",

@@ -215,3 +215,34 @@ def test_xmile_is_read(tmp_path: Path) -> None:
     model = load_model(path)
     assert model.variables["Temperature"].kind == "stock"
     assert model.constants() == {"room": 70.0}
+
+
+XMILE = """<xmile version="1.0" xmlns="http://docs.oasis-open.org/xmile/ns/XMILE/v1.0">
+<sim_specs><start>0</start><stop>10</stop><dt>1</dt></sim_specs>
+<model><variables>
+<aux name="room"><eqn>70</eqn></aux>
+{}
+</variables></model></xmile>
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ('<aux name="heat\\nloss"><eqn>room +* 2</eqn></aux>', ["line 5", "'heat loss' 'room +* 2'", "operators"]),
+        ('<flow name="loss"/>', ["line 5", "the equation of 'loss': it has none"]),
+        (
+            '<stock name="belt"><eqn>1</eqn><conveyor><len>4</len></conveyor></stock>',
+            ["line 5", "'belt' is a conveyor"],
+        ),
+        ('<module name="part"><connect to="part.a" from="room"/></module>', ["line 5", "'part' is a module"]),
+        ("<aux><eqn>1</eqn></aux>", ["is not an XMILE model that can be parsed"]),
+    ],
+)
+def test_a_mistake_in_xmile_is_named(tmp_path: Path, variable: str, words: list[str]) -> None:
+    path = tmp_path / "odd.xmile"
+    path.write_text(XMILE.format(variable), encoding="utf-8")
+    with pytest.raises(ModelFileError) as caught:
+        load_model(path)
+    for word in words:
+        assert word in str(caught.value)

@@ -11,8 +11,8 @@ from pathlib import Path
 from trilemma.errors import ModelFileError
 from trilemma.translation.ir import normalise
 
-SKETCH_MARK = re.compile(r"\\+---///")
-"""Three backslashes as Vensim writes it; other tools write two."""
+SKETCH_MARK = "\\\\\\---///"
+_SHORT_MARK = re.compile(r"(?<!\\)\\{1,2}---///")  # as other tools write it
 END_OF_SKETCH = "///---\\\\\\"
 _NOT_IN_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 _HEAD = re.compile(r"(?>\s+|\{[^}]*\}|\|)*+")
@@ -42,7 +42,8 @@ def read_text(path: Path) -> str:
     except OSError as error:
         message = f"cannot read the model file '{path}': {error.strerror}."
         raise ModelFileError(message) from error
-    return data.decode(_encoding(data)).replace("\r\n", "\n").replace("\r", "\n")
+    text = data.decode(_encoding(data)).replace("\r\n", "\n").replace("\r", "\n")
+    return _SHORT_MARK.sub(lambda _: SKETCH_MARK, text)
 
 
 def _encoding(data: bytes) -> str:
@@ -89,7 +90,7 @@ def split_vensim(path: Path, text: str) -> tuple[list[Definition], list[MacroTex
     ModelFileError
         If it does not consist of definitions, or one is not closed by "|".
     """
-    body = SKETCH_MARK.split(text, 1)[0]
+    body = text.split(SKETCH_MARK, 1)[0]
     macros: list[MacroText] = []
     for match in _MACRO.finditer(body):
         line = 1 + body.count("\n", 0, match.start("body"))
@@ -147,11 +148,10 @@ def _definitions(path: Path, body: str, line: int) -> Iterator[Definition]:
 def sketch_views(text: str) -> dict[str, str]:
     """Return the view that shows each variable, by the variable's key; shadow variables do not count."""
     views: dict[str, str] = {}
-    mark = SKETCH_MARK.search(text)
-    if mark is None:
+    if SKETCH_MARK not in text:
         return views
     view = ""
-    for line in text[mark.end() :].split(END_OF_SKETCH, maxsplit=1)[0].splitlines():
+    for line in text.split(SKETCH_MARK, 1)[1].split(END_OF_SKETCH, maxsplit=1)[0].splitlines():
         if line.startswith("*"):
             view = line[1:].strip()
         elif line.startswith("10,"):

@@ -33,6 +33,8 @@ _LOOKUPS_OF_A_KIND: dict[str, ir.TableKind] = {
     "lookup_backward": "hold_backward",
     "lookup_extrapolate": "extrapolate",
 }
+_NAMES_OF_XMILE = {"dt": "time_step", "starttime": "initial_time", "stoptime": "final_time"}
+"""Names of the clock that XMILE has built in."""
 _OF_WHOLE_ARRAYS = frozenset({"sum", "prod", "mean", "vmax_xmile", "vmin_xmile"})
 _WITHOUT_FORM = {
     "GetLookupsStructure": "GET LOOKUPS inside an expression",
@@ -127,6 +129,10 @@ class Scope:
             return ir.Reference(local.key, (*subscripts, *local.axes))
         if key.endswith("$") and key not in self.reader.keys:  # inside a macro: the variable of the model
             key = key.removesuffix("$")
+        if key not in self.reader.keys and self.reader.path.suffix.lower() != ".mdl":
+            key = _NAMES_OF_XMILE.get(key, key)
+            if key == "pi":
+                return ir.Call(key, ())
         if key not in self.reader.keys and key != "time" and not subscripts:
             number = self._numbered(tree.reference)
             if number is not None:

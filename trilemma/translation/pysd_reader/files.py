@@ -21,7 +21,7 @@ from pysd.translators.vensim.vensim_section import Section as VensimSection
 from pysd.translators.xmile import xmile_element
 from pysd.translators.xmile.xmile_file import XmileFile
 
-from trilemma.errors import ModelFileError
+from trilemma.errors import ModelFileError, UnsupportedError
 from trilemma.translation import ir
 from trilemma.translation.source_text import (
     Definition,
@@ -205,23 +205,67 @@ def _element(definition: Definition) -> vensim_element.Element:
 
 
 def _read_xmile(path: Path) -> Sections:
-    """Parse an XMILE file."""
+    """Parse an XMILE file: its sections with PySD, then variable by variable, so that an error names one."""
     text = read_text(path)
     try:
         file = XmileFile(path)
-        file.parse()
-        model = file.get_abstract_model()
+        for node in file.xmile_root.iter("{*}eqn"):
+            node.text = re.sub(r"\{[^}]*\}", " ", node.text or "")  # comments, which PySD's grammar does not know
+        file.parse(parse_all=False)
+        section = file.sections[0]
+        section.parse(parse_all=False)
     except Exception as error:  # PySD lets the XML parser's and its own errors through, of no common kind
         message = f"'{path}' is not an XMILE model that can be parsed: {_reason(text, error)}"
         raise ModelFileError(message) from error
-    return Sections(Section(model.sections[0], xmile_lines(text)), [], {})
+    _refuse_what_is_not_read(path, file.xmile_root)
+    for component in section.components:
+        _parse_xmile_variable(path, text, component, section.behaviors)
+    return Sections(Section(section.get_abstract_section(), xmile_lines(text)), [], {})
 
 
-def _reason(text: str, error: Exception) -> str:
-    """Return why an XMILE file cannot be parsed: where it is no XML, if that is why."""
+def _refuse_what_is_not_read(path: Path, root: Any) -> None:  # noqa: ANN401
+    """Refuse structures that PySD's translator passes over, so that another model would run."""
+    for tag, what in (("conveyor", "a conveyor"), ("queue", "a queue"), ("oven", "an oven"), ("connect", "a module")):
+        for node in root.iterfind(f".//{{*}}variables/*/{{*}}{tag}"):
+            name = node.getparent().get("name", "").replace("\\n", " ")
+            message = (
+                f"'{path}', line {node.sourceline}: '{name}' is {what}, which is not supported: "
+                "rewrite it with stocks, flows and auxiliaries of one model."
+            )
+            raise UnsupportedError(message)
+
+
+def _parse_xmile_variable(path: Path, text: str, component: Any, behaviors: Any) -> None:  # noqa: ANN401
+    """Parse a variable of an XMILE file; an error names its line and its equation."""
+    try:
+        component.parse(behaviors)
+    except Exception as error:  # as above
+        where = xmile_lines(text).get(ir.normalise(component.name), [])
+        line = f", line {where[0]}" if where else ""
+        node = getattr(component, "node", None)
+        equations = [] if node is None else [" ".join((e.text or "").split()) for e in node.iter("{*}eqn")]
+        shown = f" '{'; '.join(equations)[:100]}'" if any(equations) else ": it has none"
+        message = (
+            f"'{path}'{line}: cannot parse the equation of '{component.name}'{shown}: "
+            "check operators, brackets and the function's arguments."
+        )
+        if fault := _malformed(text):
+            message = f"'{path}' is not an XMILE model that can be parsed: {fault}"
+        raise ModelFileError(message) from error
+
+
+def _malformed(text: str) -> str:
+    """Return where a text is no XML; an empty text if it is."""
     try:
         ElementTree.fromstring(text.encode())
     except (ElementTree.ParseError, ValueError) as fault:
         return f"it is not well-formed XML ({fault}); save it again from its program."
+    return ""
+
+
+def _reason(text: str, error: Exception) -> str:
+    """Return why an XMILE file cannot be parsed: where it is no XML, if that is why."""
+    if fault := _malformed(text):
+        return fault
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -94,8 +94,11 @@ class Ranges:
                     message = f"'{self.path}': the subscript range '{own}' is mapped to '{target}', which is no range."
                     raise ModelFileError(message)
                 found[own, other] = self._pairs(definition, other, listed)
-        back = {(other, own): {v: k for k, v in pairs.items()} for (own, other), pairs in found.items()}
-        return found | {k: pairs for k, pairs in back.items() if k not in found and len(pairs) == len(found[k[::-1]])}
+        for (own, other), pairs in list(found.items()):
+            back = {source: label for label, source in pairs.items()}
+            if len(back) == len(pairs):
+                found.setdefault((other, own), back)
+        return found
 
     def _pairs(self, definition: am.AbstractSubscriptRange, target: str, listed: Labels | None) -> dict[str, str]:
         """Return the element of a range that stands for each element of the range that it is mapped to."""
