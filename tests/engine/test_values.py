@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from tests.engine.conftest import Loader
+from trilemma.engine.gradients import sensitivities
 from trilemma.engine.simulate import simulate
 from trilemma.errors import ModelFileError, UnsupportedError
 
@@ -227,3 +228,14 @@ def test_units_and_meaning_travel_with_the_result(load: Loader) -> None:
     assert ds["time"].attrs["units"] == "Year"
     assert ds["c"].dims == ()
     assert isinstance(ds, xr.Dataset)
+
+
+def test_an_element_each_of_many_definitions(load: Loader) -> None:
+    names = [f"e{i}" for i in range(200)]
+    equations = [f"seg: {', '.join(names)} ~~|", *(f"x[{name}] = a * {i} ~~|" for i, name in enumerate(names))]
+    model = load("\n".join([*equations, "y[seg] = x[seg] + 1 ~~|", "total = SUM(y[seg!]) ~~|", "a = 2 ~~|"]))
+    data = simulate(model, outcomes=["x", "y", "total"])
+    np.testing.assert_array_equal(data["x"].isel(time=-1), 2.0 * np.arange(200))
+    assert data["total"].isel(time=-1) == 2 * sum(range(200)) + 200
+    slope = sensitivities(model, parameters=["a"], outcomes=["total"])["total"]
+    np.testing.assert_allclose(slope, sum(range(200)))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from trilemma import caches
+from trilemma.errors import TrilemmaWarning
 from trilemma.translation import model, pysd_reader, source_cache
 from trilemma.translation.source import Source
 
@@ -79,6 +81,15 @@ def test_an_entry_with_an_unknown_record_counts_as_none(file: Path) -> None:
 def test_a_cache_that_cannot_be_written_does_no_harm(file: Path) -> None:
     caches.root().write_text("a file where the folder should be", encoding="utf-8")
     assert model.load_model(file).final_time == 4
+
+
+def test_a_large_file_is_announced_before_it_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "LARGE", 100)
+    with pytest.warns(TrilemmaWarning, match=r"'.*small\.mdl' is large \(0\.0 MB\): it is read"):
+        model.load_model(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TrilemmaWarning)
+        model.load_model(file)
 
 
 def test_many_may_write_at_once(file: Path) -> None:

@@ -13,7 +13,7 @@ from itertools import groupby
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from trilemma.engine import guarded
 from trilemma.engine.exactness import looked_at
@@ -26,6 +26,7 @@ from trilemma.translation import ir
 from trilemma.translation.model import Model
 from trilemma.translation.ordering import Node, component_of, selected_owners
 
+MOST_BLOCKS = 64
 Values = Mapping[Node, Array]
 
 
@@ -154,7 +155,15 @@ def _joined(model: Model, key: str, selected: Sequence[tuple[int, ...]], values:
         part = tuple(selected[dim][i] for i in run)
         blocks.append(_block(model, key, index, [*selected[:dim], part, *selected[dim + 1 :]], values))
     runs = max(block.shape[-1] for block in blocks)
-    return jnp.concatenate([jnp.broadcast_to(b, (*b.shape[:-1], runs)) for b in blocks], axis=dim)
+    return _end_to_end([jnp.broadcast_to(b, (*b.shape[:-1], runs)) for b in blocks], dim)
+
+
+def _end_to_end(blocks: Sequence[Array], dim: int) -> Array:
+    """Put arrays end to end; very many by and by, since the compiler takes the square of their number."""
+    while len(blocks) > MOST_BLOCKS:
+        parts = [blocks[i : i + MOST_BLOCKS] for i in range(0, len(blocks), MOST_BLOCKS)]
+        blocks = [lax.optimization_barrier(jnp.concatenate(part, axis=dim)) for part in parts]
+    return jnp.concatenate(blocks, axis=dim)
 
 
 def _scattered(model: Model, key: str, selected: Sequence[tuple[int, ...]], values: Values, kinds: np.ndarray) -> Array:
