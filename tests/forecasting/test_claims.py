@@ -159,6 +159,7 @@ def test_the_verdict_is_given_by_variant_as_well(results: xr.Dataset) -> None:
     assert found.verdict == "undecided"
     assert found.by_variant["strong"] == ("supported", 1)
     assert found.by_variant["weak"] == ("rejected", 0)
+    assert found.independent == DRAWS
     assert found.flip is not None
     assert {region.verdict for region in found.flip.regions} == {"supported", "rejected"}
     assert finding(results, asked).by_variant == {}

@@ -12,10 +12,13 @@ DRAWS = 2000
 
 
 def flip(
-    holds: np.ndarray, assumptions: dict[str, np.ndarray], variants: dict[str, np.ndarray] | None = None
+    holds: np.ndarray,
+    assumptions: dict[str, np.ndarray],
+    variants: dict[str, np.ndarray] | None = None,
+    numbers: np.ndarray | None = None,
 ) -> Flip | None:
-    learn = np.arange(len(holds)) % 2 == 0
-    return find_flip(assumptions, variants or {}, holds, ~holds, learn=learn, verdict=verdict)
+    numbers = np.arange(len(holds)) if numbers is None else numbers
+    return find_flip(assumptions, variants or {}, holds, ~holds, numbers=numbers, verdict=verdict)
 
 
 def uniforms(*names: str, draws: int = DRAWS) -> dict[str, np.ndarray]:
@@ -94,6 +97,21 @@ def test_the_strongest_split_is_named_where_the_verdict_stays() -> None:
     assert below.share > 0.98
     assert above.share == pytest.approx(0.7, abs=0.06)
     assert above.bounds[0].above == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_draw_under_many_variants_counts_once() -> None:
+    a = uniforms("x", draws=150)
+    repeated = {"x": np.tile(a["x"], 10)}
+    assert flip(repeated["x"] > 0.5, repeated, numbers=np.tile(np.arange(150), 10)) is None
+
+
+def test_a_region_that_no_fresh_draw_lies_in_is_none() -> None:
+    learn = np.arange(DRAWS) % 2 == 0
+    x = np.where(learn, np.linspace(0, 1, DRAWS), 0.1)
+    found = flip(x > 0.5, {"x": x})
+    assert found is not None
+    assert all(region.size > 0 for region in found.regions)
+    assert found.leading is None
 
 
 def test_few_draws_say_nothing_on_regions() -> None:

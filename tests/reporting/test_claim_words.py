@@ -34,7 +34,7 @@ def finding(holding: int, draws: int = 1000, flip: Flip | None = None, **variant
     claim = Claim(
         name="H2", title="Lost sales starve research", says="s", tested="t", change="c", condition=(CONDITION,)
     )
-    return Finding(claim, verdict(holds, ~holds), holds, ~holds, (measured,), variants, flip)
+    return Finding(claim, verdict(holds, ~holds), holds, ~holds, (measured,), variants, flip, draws)
 
 
 def study(one: Finding) -> ClaimStudy:
@@ -92,6 +92,13 @@ def test_a_variant_with_another_verdict_is_named() -> None:
     first, second = claim_words.flip_sentences(rival, {"bound": "Research lives on revenue"})
     assert first == "Supported under ‘Research lives on revenue’: holds in 93 % of the draws."
     assert second.startswith("No other assumption turns it")
+
+
+def test_variants_that_agree_are_told_together() -> None:
+    agreed = finding(500, flip=Flip((), None), a=("undecided", 0.4), b=("undecided", 0.6))
+    first, second = claim_words.flip_sentences(agreed, {})
+    assert first == "The same under each of the 2 structures: holds in 40 % to 60 % of the draws."
+    assert second.startswith("No single assumption")
 
 
 def test_bounds_are_told_in_words() -> None:

@@ -49,6 +49,8 @@ class Finding:
         For each variant of the forecast the verdict and the share within its draws.
     flip
         Where in the space of assumptions the verdict is another one; None where there are too few draws to say.
+    independent
+        The number of draws of the design: one that is run under several variants counts once for chance.
     """
 
     claim: Claim
@@ -58,6 +60,7 @@ class Finding:
     conditions: tuple[Measured, ...]
     by_variant: Mapping[str, tuple[Verdict, float]]
     flip: Flip | None
+    independent: int
 
     @property
     def draws(self) -> int:
@@ -77,7 +80,7 @@ class Finding:
     @property
     def error(self) -> float:
         """The standard error of the share that comes from the number of draws."""
-        return float(np.sqrt(self.share * (1 - self.share) / self.draws))
+        return float(np.sqrt(self.share * (1 - self.share) / self.independent))
 
 
 def judge_claims(forecast: Forecast, names: Sequence[str] | None = None) -> list[Finding]:
@@ -139,6 +142,7 @@ def _finding(ds: xr.Dataset, claim: Claim, lookup: Callable[[str], Lookup]) -> F
     measured = tuple(_measured(ds, condition, lookup) for condition in claim.condition)
     holds = np.logical_and.reduce([m.holds for m in measured])
     fails = np.logical_or.reduce([m.fails for m in measured])
+    numbers = ds[DESIGN_DRAW].to_numpy() if DESIGN_DRAW in ds.coords else np.arange(len(holds))
     of = {name: ds[VARIANT].to_numpy() == name for name in variant_names(ds)}
     return Finding(
         claim=claim,
@@ -147,7 +151,8 @@ def _finding(ds: xr.Dataset, claim: Claim, lookup: Callable[[str], Lookup]) -> F
         fails=fails,
         conditions=measured,
         by_variant={name: (verdict(holds[own], fails[own]), float(holds[own].mean())) for name, own in of.items()},
-        flip=_flip(ds, holds, fails, of),
+        flip=find_flip(_assumptions(ds), of, holds, fails, numbers=numbers, verdict=verdict),
+        independent=len(np.unique(numbers)),
     )
 
 
@@ -160,12 +165,10 @@ def _measured(ds: xr.Dataset, condition: Condition, lookup: Callable[[str], Look
         raise type(error)(message) from error
 
 
-def _flip(ds: xr.Dataset, holds: np.ndarray, fails: np.ndarray, variants: Mapping[str, np.ndarray]) -> Flip | None:
-    """Look for assumptions under which the verdict is another one."""
-    assumptions = {
+def _assumptions(ds: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return the drawn parameters by their names in the model."""
+    return {
         str(data.attrs.get("name", name)): data.to_numpy()
         for name, data in ds.data_vars.items()
         if str(name).startswith(PARAMETER)
     }
-    numbers = ds[DESIGN_DRAW].to_numpy() if DESIGN_DRAW in ds.coords else np.arange(len(holds))
-    return find_flip(assumptions, variants, holds, fails, learn=numbers % 2 == 0, verdict=verdict)

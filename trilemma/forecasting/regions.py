@@ -92,7 +92,7 @@ def find_flip(
     holds: np.ndarray,
     fails: np.ndarray,
     *,
-    learn: np.ndarray,
+    numbers: np.ndarray,
     verdict: Callable[[np.ndarray, np.ndarray], str],
 ) -> Flip | None:
     """Return where a verdict flips; None where there are too few draws to say.
@@ -105,12 +105,15 @@ def find_flip(
         For each variant of the model, whether a draw is run under it.
     holds, fails
         Whether the claim holds, and fails, in each draw.
-    learn
-        The draws that regions are found on; their shares are those of the others.
+    numbers
+        Which draw of the design each draw is; a draw that is run under several variants counts once for chance. Regions
+        are found on the even ones, their shares are those of the odd ones.
     verdict
         Gives the verdict on some draws from whether the claim holds, and fails, in each.
     """
-    if min(learn.sum(), (~learn).sum()) < FEWEST:
+    learn = numbers % 2 == 0
+    size = len(np.unique(numbers[~learn]))
+    if min(size, len(np.unique(numbers[learn]))) < FEWEST:
         return None
     several = variants if len(variants) > 1 else {}
     columns = {**assumptions, **several}
@@ -119,9 +122,9 @@ def find_flip(
     table = np.column_stack([np.asarray(column, dtype=np.float64) for column in columns.values()])
     draws = _Draws(tuple(columns), frozenset(several), table, holds, fails)
     known, fresh = draws.where(learn & (holds | fails)), draws.where(~learn)
-    usual, size = verdict(holds, fails), len(fresh.holds)
+    usual = verdict(holds, fails)
     regions = _regions(known, DEPTH, lambda bounds: _region(fresh, bounds, verdict), joined=True)
-    flips = [r for r in regions if r.verdict != usual and _is_clear(r, float(holds.mean()), size)]
+    flips = [r for r in regions if r.size > 0 and r.verdict != usual and _is_clear(r, float(holds.mean()), size)]
     halves = _regions(known, 1, lambda bounds: _region(fresh, bounds, verdict), joined=False)
     leading = (halves[0], halves[1]) if len(halves) == 2 and _parts(halves[0], halves[1], size) else None
     return Flip(tuple(sorted(flips, key=lambda region: -region.size)), leading)

@@ -15,6 +15,7 @@ from trilemma.reporting.claim_tables import record
 from trilemma.reporting.claim_words import asked_text, flip_sentences, setting_text, value_texts, verdict_text
 from trilemma.reporting.numerals import number, share
 from trilemma.reporting.provenance import NUMBERS_ID
+from trilemma.reporting.tables import html_table
 
 if TYPE_CHECKING:
     from trilemma.forecasting.claim_records import RecordFinding
@@ -90,10 +91,10 @@ def _page(study: ClaimStudy, name: str) -> str:
 def _tested(study: ClaimStudy, finding: Finding) -> str:
     """Return what simulation says of a claim: numbers, spread, and where the verdict flips."""
     undefined = f" It is undefined in {share(finding.undefined)}." if finding.undefined else ""
-    rows = ""
+    rows: list[str] = []
     for measured in finding.conditions:
         condition, (middle, band) = measured.condition, value_texts(measured)
-        rows += (
+        rows.append(
             f'<tr><th scope="row">{escape(condition.title)}<br><small>{escape(setting_text(condition, study.titles))}'
             f"</small></th><td>{escape(middle)}</td><td>{escape(band)}</td><td>{escape(asked_text(condition))}</td>"
             f"<td>{escape(share(measured.share))}</td></tr>"
@@ -108,11 +109,9 @@ def _tested(study: ClaimStudy, finding: Finding) -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: str) -> str:
-    """Return a table that scrolls where it is too wide."""
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    table = f'<table class="comparison"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    return f'<div class="scroll">{table}</div>'
+def _table(heads: Sequence[str], rows: Sequence[str]) -> str:
+    """Return a table from the words of its head and its rows."""
+    return html_table("".join(f'<th scope="col">{escape(text)}</th>' for text in heads), list(rows))
 
 
 def _turning(study: ClaimStudy, finding: Finding) -> str:
@@ -125,13 +124,13 @@ def _turning(study: ClaimStudy, finding: Finding) -> str:
 
 def _recorded(finding: RecordFinding) -> str:
     """Return what the record says of a claim."""
-    rows = "".join(
+    rows = [
         f'<tr><th scope="row">{escape(one.record.title)}<br><small>{escape(one.record.series)}, '
         f"{one.record.during[0]} to {one.record.during[1]} over {one.record.against[0]} to {one.record.against[1]}; "
         f"{one.observations} observations</small></th><td>{number(one.ratio, 2)}</td>"
         f"<td>{escape(asked_text(one.record))}</td><td>{'holds' if one.holds else 'fails'}</td></tr>"
         for one in finding.comparisons
-    )
+    ]
     heads = ("Observed", "Ratio", "Must be", "")
     return (
         "<p>No simulation decides this claim. The ratios below are those of observations, with no probability.</p>"

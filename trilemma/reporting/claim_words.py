@@ -91,6 +91,11 @@ def flip_sentences(finding: Finding, variants: Mapping[str, str]) -> list[str]:
         for name, (verdict, part) in finding.by_variant.items()
         if verdict != finding.verdict
     ]
+    any_variant = bool(sentences)
+    if finding.by_variant and not any_variant:
+        parts = [part for _, part in finding.by_variant.values()]
+        spread = share(min(parts)) if min(parts) == max(parts) else f"{share(min(parts))} to {share(max(parts))}"
+        sentences.append(f"The same under each of the {len(parts)} structures: holds in {spread} of the draws.")
     if finding.flip is None:
         return [*sentences, "Too few draws to look for the assumptions that it turns on."]
     sentences += [
@@ -105,7 +110,7 @@ def flip_sentences(finding: Finding, variants: Mapping[str, str]) -> list[str]:
     below, above = finding.flip.leading
     return [
         *sentences,
-        f"No {'other ' if sentences else ''}assumption turns it; what moves it most: it holds in "
+        f"No {'other ' if any_variant else ''}assumption turns it; what moves it most: it holds in "
         f"{_of_draws(above.share)} where {region_text(above, variants)}, and in {_of_draws(below.share)} elsewhere.",
     ]
 

@@ -85,6 +85,21 @@ class Study:
         return scenario_titles(self.data)
 
     @property
+    def variants(self) -> dict[str, str]:
+        """The titles of the model's variants by name; empty where the forecast has none."""
+        return {name: str(table["title"]) for name, table in self._variant_tables.items()}
+
+    @property
+    def variant_sentences(self) -> dict[str, str]:
+        """The sentences of the model's variants by name."""
+        return {name: str(table["sentence"]) for name, table in self._variant_tables.items()}
+
+    @property
+    def _variant_tables(self) -> dict[str, dict[str, Any]]:
+        """The variants from the attributes of the store."""
+        return dict(json.loads(self.data.attrs.get("variants", "{}")))
+
+    @property
     def definitions(self) -> dict[str, dict[str, Any]]:
         """What each scenario sets, from the attributes of the store."""
         text = self.data.attrs.get("scenarios", "{}")

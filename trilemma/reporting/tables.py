@@ -276,7 +276,7 @@ def to_html(frame: pd.DataFrame, titles: dict[str, str] | None = None) -> str:
         when = f", {time:g}" if several else ""
         texts = "".join(html_cell(found.get((name, scenario, time))) for scenario in scenarios)
         body.append(f'<tr><th scope="row">{html_label(words, when)}</th>{texts}</tr>')
-    return _table(f'<th scope="col">Outcome</th>{heads}', body)
+    return html_table(f'<th scope="col">Outcome</th>{heads}', body)
 
 
 def scenario_rows_html(
@@ -293,7 +293,7 @@ def scenario_rows_html(
         note = " <small>baseline</small>" if scenario == baseline else ""
         title = escape((titles or {}).get(scenario, scenario))
         body.append(f'<tr><th scope="row">{title}{note}</th>{texts}</tr>')
-    return _table(f'<th scope="col">Scenario</th>{heads}', body)
+    return html_table(f'<th scope="col">Scenario</th>{heads}', body)
 
 
 def html_label(words: Label, when: str = "") -> str:
@@ -313,8 +313,9 @@ def html_cell(cell: Cell | None) -> str:
     return f'<td><b>{number(cell.middle, cell.places)}</b> <span class="band">{band}</span>{below}</td>'
 
 
-def _table(heads: str, body: list[str]) -> str:
-    """Return the HTML of a table that scrolls sideways on a small screen."""
+def html_table(heads: str, body: list[str], caption: str = "") -> str:
+    """Return the HTML of a table that scrolls sideways on a small screen, from its head cells and its rows."""
     rows = "\n".join(body)
-    table = f'<table class="comparison"><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table>'
+    title = f"<caption>{caption}</caption>" if caption else ""
+    table = f'<table class="comparison">{title}<thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table>'
     return f'<div class="scroll">{table}</div>'
