@@ -1,6 +1,6 @@
 """An array of a model's outcomes as a function of its constants, with an exact Jacobian: for least squares.
 
-Forward mode: as long as parameters are not many times more numerous than the runs that the processors do side by side,
+Values come from simulations, whose compiled programs are kept from process to process. Derivatives are by forward mode:
 one tangent a parameter is cheaper than one backward pass for each entry of the array.
 """
 
@@ -14,12 +14,14 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from jax import Array
 
 from trilemma.engine.batches import given
 from trilemma.engine.gradients import FORWARD_CHUNK, in_threads, pieces
 from trilemma.engine.loop import Given
 from trilemma.engine.parametrised import Parametrised, outcomes_at, parametrise, refuse_delays
+from trilemma.engine.simulate import simulate
 from trilemma.errors import OverrideError
 from trilemma.translation.model import Model, load_model
 
@@ -33,8 +35,8 @@ class VectorFunction:
 
     Attributes
     ----------
-    problem
-        The model with what is asked of it.
+    problem, reduce, overrides, options
+        The model with what is asked of it, and how it is simulated.
     parameters
         The labels of theta's entries.
     central
@@ -47,15 +49,21 @@ class VectorFunction:
     parameters: tuple[str, ...]
     central: np.ndarray
     of: Callable[[Array], Array]
-    values: Callable[[Given, Array], Array]
+    reduce: Reduce
+    overrides: Mapping[str, Any]
+    options: Mapping[str, Any]
     tangents: Callable[[Given, Array, Array], Array]
 
     def __call__(self, theta: np.ndarray | Sequence[Any]) -> np.ndarray:
         """Return the array for theta (parameters,), or an array (runs, entries) for theta (runs, parameters)."""
         points = self._points(theta, (1, 2))
         rows = np.atleast_2d(points)
-        found = self._in_pieces(len(rows), lambda where, base: self.values(base, jnp.asarray(rows[where].T)))
-        return found.T.reshape(*points.shape[:-1], -1)
+        columns = {name: xr.DataArray(rows[:, i], dims="run") for i, name in enumerate(self.parameters)}
+        wanted = self.problem.plan.wanted.labels
+        model, options = self.problem.model, self.options
+        found = simulate(model, {**self.overrides, **columns}, outcomes=wanted, warn=False, **options)
+        array = np.asarray(self.reduce({name: _time_first(found[name]) for name in wanted}))
+        return np.broadcast_to(array, (array.shape[0], len(rows))).T.reshape(*points.shape[:-1], -1)
 
     def jacobian(self, theta: np.ndarray | Sequence[Any]) -> np.ndarray:
         """Return the exact derivatives at theta (parameters,), shape (entries, parameters).
@@ -64,18 +72,14 @@ class VectorFunction:
         """
         point = self._points(theta, (1,))
         identity = np.eye(len(point))
-
-        def call(where: np.ndarray, base: Given) -> Array:
-            columns = np.repeat(point[:, None], len(where), axis=1)
-            return self.tangents(base, jnp.asarray(columns), jnp.asarray(identity[:, where]))
-
-        return self._in_pieces(len(point), call)
-
-    def _in_pieces(self, count: int, call: Callable[[np.ndarray, Given], Array]) -> np.ndarray:
-        """Return the columns of an array (entries, count), worked out piece by piece."""
         base = given(self.problem.plan.inputs, np.arange(1), 1)
-        parts = in_threads(lambda where: jax.device_get(call(where, base)), list(pieces(count, FORWARD_CHUNK)))
-        return np.concatenate(list(parts), axis=-1)[:, :count]
+
+        def call(where: np.ndarray) -> np.ndarray:
+            columns = np.repeat(point[:, None], len(where), axis=1)
+            return jax.device_get(self.tangents(base, jnp.asarray(columns), jnp.asarray(identity[:, where])))
+
+        parts = in_threads(call, list(pieces(len(point), FORWARD_CHUNK)))
+        return np.concatenate(list(parts), axis=-1)[:, : len(point)]
 
     def _points(self, theta: np.ndarray | Sequence[Any], ranks: tuple[int, ...]) -> np.ndarray:
         """Return theta as an array.
@@ -124,19 +128,17 @@ def vector_function(
     UnknownNameError, OverrideError
         If a name does not exist, a parameter is no constant, or the overrides have runs.
     """
-    problem = parametrise(
-        model if isinstance(model, Model) else load_model(model),
-        parameters,
-        outcomes,
-        overrides,
-        save_every=save_every,
-        method=method,
-        time_step=time_step,
-        start=start,
-        stop=stop,
-        initial=initial,
-        seed=seed,
-    )
+    loaded = model if isinstance(model, Model) else load_model(model)
+    options: dict[str, Any] = {
+        "save_every": save_every,
+        "method": method,
+        "time_step": time_step,
+        "start": start,
+        "stop": stop,
+        "initial": initial,
+        "seed": seed,
+    }
+    problem = parametrise(loaded, parameters, outcomes, overrides, **options)
     refuse_delays(problem)
     if problem.plan.inputs.runs is not None:
         message = "the overrides have runs: a function of parameters takes one value for each; leave the runs to theta."
@@ -155,6 +157,14 @@ def vector_function(
         tuple(slot.label for slot in problem.slots),
         problem.central[:, 0],
         lambda theta: values(base, theta[:, None])[:, 0],
-        jax.jit(values),
+        reduce,
+        dict(overrides or {}),
+        options,
         jax.jit(tangents),
     )
+
+
+def _time_first(values: xr.DataArray) -> Any:  # noqa: ANN401 - NumPy's array stands for JAX's
+    """Return an outcome as an array (time or 1, dims, runs)."""
+    timed = values if "time" in values.dims else values.expand_dims("time")
+    return timed.transpose("time", ..., "run").to_numpy()
