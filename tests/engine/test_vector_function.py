@@ -10,7 +10,7 @@ import xarray as xr
 from jax import Array
 
 from tests.engine.conftest import Loader
-from trilemma.engine import vector_function as module
+from trilemma.engine import gradients
 from trilemma.engine.simulate import simulate
 from trilemma.engine.vector_function import vector_function
 from trilemma.errors import OverrideError
@@ -46,7 +46,7 @@ def test_many_parameters_go_in_pieces(load: Loader, monkeypatch: pytest.MonkeyPa
     equations = (
         f"big: (e1-e7) ~~|\nrate[big] = {', '.join(['0.1'] * 7)} ~ 1/Year ~|\ny[big] = INTEG(-rate[big]*y[big], 1) ~~|"
     )
-    monkeypatch.setattr(module, "FORWARD_CHUNK", 3)
+    monkeypatch.setattr(gradients, "FORWARD_CHUNK", 3)
     function = vector_function(load(equations), lambda found: found["y"][-1], ["rate"], outcomes=["y"])
     slopes = function.jacobian(np.linspace(0.1, 0.7, 7))
     diagonal = -STEPS * SIZE * (1 - np.linspace(0.1, 0.7, 7) * SIZE) ** (STEPS - 1)

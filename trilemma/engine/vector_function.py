@@ -1,7 +1,8 @@
 """An array of a model's outcomes as a function of its constants, with an exact Jacobian: for least squares.
 
-Values come from simulations, whose compiled programs are kept from process to process. Derivatives are by forward mode:
-one tangent a parameter is cheaper than one backward pass for each entry of the array.
+Values come from simulations, whose compiled programs are kept from process to process, and slopes of outcomes from
+`sensitivities`; what the array makes of them is differentiated by itself. Forward mode: one tangent a parameter is
+cheaper than one backward pass for each entry of the array.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax import Array
 
 from trilemma.engine.batches import given
-from trilemma.engine.gradients import FORWARD_CHUNK, in_threads, pieces
-from trilemma.engine.loop import Given
+from trilemma.engine.gradients import sensitivities
 from trilemma.engine.parametrised import Parametrised, outcomes_at, parametrise, refuse_delays
 from trilemma.engine.simulate import simulate
 from trilemma.errors import OverrideError
@@ -52,17 +51,13 @@ class VectorFunction:
     reduce: Reduce
     overrides: Mapping[str, Any]
     options: Mapping[str, Any]
-    tangents: Callable[[Given, Array, Array], Array]
+    tangents: Callable[[dict[str, Any], dict[str, Any]], Array]
 
     def __call__(self, theta: np.ndarray | Sequence[Any]) -> np.ndarray:
         """Return the array for theta (parameters,), or an array (runs, entries) for theta (runs, parameters)."""
         points = self._points(theta, (1, 2))
         rows = np.atleast_2d(points)
-        columns = {name: xr.DataArray(rows[:, i], dims="run") for i, name in enumerate(self.parameters)}
-        wanted = self.problem.plan.wanted.labels
-        model, options = self.problem.model, self.options
-        found = simulate(model, {**self.overrides, **columns}, outcomes=wanted, warn=False, **options)
-        array = np.asarray(self.reduce({name: _time_first(found[name]) for name in wanted}))
+        array = np.asarray(self.reduce(self._outcomes(rows)))
         return np.broadcast_to(array, (array.shape[0], len(rows))).T.reshape(*points.shape[:-1], -1)
 
     def jacobian(self, theta: np.ndarray | Sequence[Any]) -> np.ndarray:
@@ -71,15 +66,20 @@ class VectorFunction:
         Where an entry of the array is undefined, its derivatives are not to be used.
         """
         point = self._points(theta, (1,))
-        identity = np.eye(len(point))
-        base = given(self.problem.plan.inputs, np.arange(1), 1)
+        given = {**self.overrides, **dict(zip(self.parameters, point.tolist(), strict=True))}
+        names = list(self.parameters)
+        wanted = self.problem.plan.wanted.labels
+        slopes = sensitivities(self.problem.model, given, parameters=names, outcomes=wanted, warn=False, **self.options)
+        tangents = {name: _time_first(slopes[name], "parameter") for name in wanted}
+        values = {name: np.broadcast_to(v, tangents[name].shape) for name, v in self._outcomes(point[None]).items()}
+        return np.asarray(self.tangents(values, tangents))
 
-        def call(where: np.ndarray) -> np.ndarray:
-            columns = np.repeat(point[:, None], len(where), axis=1)
-            return jax.device_get(self.tangents(base, jnp.asarray(columns), jnp.asarray(identity[:, where])))
-
-        parts = in_threads(call, list(pieces(len(point), FORWARD_CHUNK)))
-        return np.concatenate(list(parts), axis=-1)[:, : len(point)]
+    def _outcomes(self, rows: np.ndarray) -> dict[str, Any]:
+        """Return the outcomes for theta (runs, parameters), each (time or 1, dims, runs or 1)."""
+        columns = {name: xr.DataArray(rows[:, i], dims="run") for i, name in enumerate(self.parameters)}
+        wanted = self.problem.plan.wanted.labels
+        found = simulate(self.problem.model, {**self.overrides, **columns}, outcomes=wanted, warn=False, **self.options)
+        return {name: _time_first(found[name], "run") for name in wanted}
 
     def _points(self, theta: np.ndarray | Sequence[Any], ranks: tuple[int, ...]) -> np.ndarray:
         """Return theta as an array.
@@ -145,18 +145,18 @@ def vector_function(
         raise OverrideError(message)
     base = given(problem.plan.inputs, np.arange(1), 1)
 
-    def values(base: Given, theta: Array) -> Array:
-        found = reduce({name: value.values for name, value in outcomes_at(problem, base, theta)[0].items()})
-        return jnp.broadcast_to(found, (found.shape[0], theta.shape[-1]))
+    def of(theta: Array) -> Array:
+        found, _ = outcomes_at(problem, base, theta[:, None])
+        return reduce({name: outcome.values for name, outcome in found.items()})[:, 0]
 
-    def tangents(base: Given, theta: Array, tangent: Array) -> Array:
-        return jax.jvp(lambda theta: values(base, theta), (theta,), (tangent,))[1]
+    def tangents(values: dict[str, Array], slopes: dict[str, Array]) -> Array:
+        return jax.jvp(reduce, (values,), (slopes,))[1]
 
     return VectorFunction(
         problem,
         tuple(slot.label for slot in problem.slots),
         problem.central[:, 0],
-        lambda theta: values(base, theta[:, None])[:, 0],
+        of,
         reduce,
         dict(overrides or {}),
         options,
@@ -164,7 +164,7 @@ def vector_function(
     )
 
 
-def _time_first(values: xr.DataArray) -> Any:  # noqa: ANN401 - NumPy's array stands for JAX's
-    """Return an outcome as an array (time or 1, dims, runs)."""
+def _time_first(values: xr.DataArray, last: str) -> Any:  # noqa: ANN401 - NumPy's array stands for JAX's
+    """Return an outcome as an array (time or 1, dims, last)."""
     timed = values if "time" in values.dims else values.expand_dims("time")
-    return timed.transpose("time", ..., "run").to_numpy()
+    return timed.transpose("time", ..., last).to_numpy()
