@@ -27,7 +27,7 @@ def evidence(case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         with pytest.raises(SystemExit) as stopped:
             main()
         captured = capsys.readouterr()
-        return Outcome(cast("int", stopped.value.code), captured.out, captured.err)
+        return Outcome(cast("int | None", stopped.value.code) or 0, captured.out, captured.err)
 
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # what `main` changes is restored at the end
     return run
