@@ -113,7 +113,10 @@ def simulate(
         grid = _Grid(loaded.initial_time, loaded.time_step, 1, 2)
         plan = _plan(loaded, overrides, outcomes, method, initial, seed, grid)
         _warn(loaded, map(str, [*(overrides or {}), *(initial or {})]), outcomes, wanted=warn)
-        outputs, times = run_stretches(loaded, plan, stretches(loaded, save_every, stop), progress)
+        parts = stretches(loaded, save_every, stop)
+        whole = replace(plan.request, saves=1 + sum(part.steps for part in parts))
+        largest = chunk(need(loaded, whole), plan.inputs.runs or 1, batches.CHUNK, workers(), max_memory)
+        outputs, times = run_stretches(loaded, plan, parts, progress, largest=largest)
         return _labelled(loaded, replace(plan, times=times), *outputs)
     plan = plan_run(loaded, overrides, outcomes, save_every, method, time_step, start, stop, initial, seed)
     if state is not None:

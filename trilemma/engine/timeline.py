@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trilemma.engine.batches import Outputs, run
+from trilemma.engine.batches import CHUNK, Outputs, run
 from trilemma.engine.programs import FEW_RUNS, build
 from trilemma.engine.warm_start import PREFIX
 from trilemma.errors import UnsupportedError
@@ -95,7 +95,12 @@ def stretches(model: Model, save_every: float | None = None, stop: float | None 
 
 
 def run_stretches(
-    model: Model, plan: Plan, parts: list[Stretch], progress: Callable[[int, int], None] | None = None
+    model: Model,
+    plan: Plan,
+    parts: list[Stretch],
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    largest: int = CHUNK,
 ) -> tuple[Outputs, np.ndarray]:
     """Run a plan over the stretches of its clock; return what was saved, and the saved times.
 
@@ -119,7 +124,7 @@ def run_stretches(
             keep_state=number < len(parts) - 1,
         )
         program = build(model, request, few_runs=(inputs.runs or 1) <= FEW_RUNS)
-        outcomes, failures = run(program, inputs, progress if number == len(parts) - 1 else None)
+        outcomes, failures = run(program, inputs, progress if number == len(parts) - 1 else None, largest=largest)
         inputs = replace(inputs, state={label: a[0] for label, a in outcomes.items() if label.startswith(PREFIX)})
         chosen = np.array(part.saved, dtype=int)
         kept = {key: array[chosen] for key, array in outcomes.items() if not key.startswith(PREFIX)}
