@@ -10,13 +10,15 @@ import graphviz
 import pytest
 
 from tests.reporting.sketches import read_sketch
-from tests.small_project import Workspace
-from trilemma.errors import ModelFileError, ReportError, UnknownNameError
+from tests.small_project import ROOT, Workspace
+from trilemma.errors import ModelFileError, ReportError, TrilemmaError, UnknownNameError
 from trilemma.reporting.diagrams.dot import view_graph
 from trilemma.reporting.diagrams.files import file_name, sources, write_pictures, write_sketch
-from trilemma.reporting.diagrams.layout import Box, Layout, layout
+from trilemma.reporting.diagrams.layout import Box, Layout, layout, tangle
+from trilemma.reporting.diagrams.loops import signed_links
 from trilemma.reporting.diagrams.sketch import with_sketch
 from trilemma.reporting.diagrams.structure import Pipe, view_of
+from trilemma.translation.loops import read_loops
 from trilemma.translation.model import Model, load_model
 
 LINE = "*" * 56
@@ -162,6 +164,77 @@ def test_without_graphviz_one_sentence_says_so(
         write_sketch(model) if options else write_pictures(model, tmp_path / "pictures")
     assert model.path.read_bytes() == before
     assert not (tmp_path / "pictures").exists()
+
+
+LOOPS = """
+[Spending]
+polarity = "B"
+sentence = "What is spent is gone."
+path = ["Cash", "spending"]
+signs = "+-"
+landmarks = ["Cash", "spending"]
+[Progress]
+polarity = "R"
+sentence = "Research makes spending effective."
+path = ["Research", "effect", "spending"]
+signs = "+++"
+landmarks = ["Research", "spending"]
+[Unsigned]
+polarity = "B"
+sentence = "It is not drawn."
+path = ["Mood"]
+"""
+
+
+def test_the_picture_of_loops_shows_landmarks_and_the_signs_of_chains(model: Model) -> None:
+    (model.path.parent / "loops.toml").write_text(LOOPS, encoding="utf-8")
+    spending, progress, unsigned = read_loops(model)
+    assert {(a.label, b.label): sign for (a, b), sign in signed_links(spending).items()} == {
+        ("Cash", "spending"): 1,
+        ("spending", "Cash"): -1,
+    }
+    assert {(a.label, b.label): sign for (a, b), sign in signed_links(progress).items()} == {
+        ("Research", "spending"): 1,
+        ("spending", "Research"): 1,
+    }
+    source = sources(model)["feedback_loops"]
+    assert not unsigned.landmarks
+    assert all(text in source for text in ("<B>B1</B>", "<B>R1</B>", "Progress", "Cash"))
+    assert all(text not in source for text in ("Mood", "Unsigned", "effect"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('landmarks = ["Cash", "spending"]', 'landmarks = ["Cash", "income"]', "unknown landmark 'income'"),
+        ('landmarks = ["Cash", "spending"]', 'landmarks = ["Cash"]', "one landmark makes no picture"),
+        ('signs = "+-"', 'signs = "+x"', "'Spending.signs' is '\\+x'"),
+    ],
+)
+def test_a_wrong_landmark_is_one_sentence(model: Model, before: str, after: str, said: str) -> None:
+    (model.path.parent / "loops.toml").write_text(LOOPS.replace(before, after, 1), encoding="utf-8")
+    with pytest.raises(TrilemmaError, match=said):
+        sources(model)
+
+
+DRAWN = ROOT / "docs" / "structure"
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted(DRAWN.glob("*")) if path.is_dir()])
+def test_the_pictures_of_a_shipped_model_are_current(name: str) -> None:
+    stored = {path.stem: path.read_text(encoding="utf-8") for path in (DRAWN / name).glob("*.dot")}
+    assert stored == sources(load_model(name)), f"run: trilemma draw {name}"
+    assert {path.stem for path in (DRAWN / name).glob("*.svg")} == stored.keys()
+
+
+def test_a_crossing_and_a_link_over_a_name_aretangles() -> None:
+    crossed = 'digraph g { node [pin=true] a [pos="0,0!"] b [pos="3,3!"] c [pos="0,3!"] d [pos="3,0!"] a -> b; c -> d }'
+    apart = crossed.replace("a -> b; c -> d", "a -> c; b -> d")
+    over = crossed.replace("a -> b; c -> d", 'e [pos="1.5,0!"] a -> d; b -> c')
+    if shutil.which("dot") is None:
+        pytest.skip("Graphviz is not installed")
+    assert tangle(apart) < tangle(crossed)
+    assert tangle(apart) < tangle(over)
 
 
 @needs_graphviz

@@ -62,3 +62,13 @@ def test_what_is_written_out_reads_as_what_it_does(tmp_path: Path, definition: s
 def test_definitions_by_element_are_listed_each(tmp_path: Path) -> None:
     model = _load(tmp_path, "x[A] = v[A] + 1 ~~|\nx[B] = SMOOTH(v[B], t)")
     assert equations(model, model.variables["x"]) == ["x[A] = v[A] + 1", "x[B] = SMOOTH(v[B], t)"]
+
+
+def test_a_part_of_a_range_is_named_by_its_elements(tmp_path: Path) -> None:
+    model = _load(tmp_path, "x[r] :EXCEPT: [A] = v[r]*2 ~~|\nx[A] = SUM(v[r!])")
+    assert equations(model, model.variables["x"]) == ["x[B] = v[B]*2", "x[A] = SUM(v[r!])"]
+    text = MODEL.replace("r: A, B", "r: A, B, C").replace("v[r]= 1, 2", "v[r]= 1, 2, 3")
+    path = tmp_path / "wider.mdl"
+    path.write_text(text.format(definition="x[r] :EXCEPT: [A] = v[r]*2 ~~|\nx[A] = 1"), encoding="utf-8")
+    wider = load_model(path)
+    assert equations(wider, wider.variables["x"]) == ["x[r] :EXCEPT: [A] = v[r]*2", "x[A] = 1"]

@@ -40,7 +40,7 @@ CROWDED_LOOPS = """
 polarity = "R"
 sentence = "More people have more children."
 path = ["Population", "births"]
-signs = ["+", "+"]
+signs = "++"
 [Deaths]
 polarity = "B"
 sentence = "More people die."
@@ -152,14 +152,14 @@ def test_loops_that_are_as_stated_pass(tmp_path: Path) -> None:
     ("before", "after", "name", "said"),
     [
         ('polarity = "R"', 'polarity = "B"', "B1 Births", "opposite"),
-        ('signs = ["+", "+"]', 'signs = ["-", "-"]', "R1 Births", "expected -"),
+        ('signs = "++"', 'signs = "--"', "R1 Births", "expected -"),
         ('path = ["Population", "deaths"]', 'path = ["Population", "crowding"]', "B1 Deaths", "does not follow from"),
     ],
 )
 def test_a_loop_that_is_not_as_stated_fails(tmp_path: Path, before: str, after: str, name: str, said: str) -> None:
     text = CROWDED_LOOPS.replace(before, after, 1)
     if 'polarity = "B"' in after:
-        text = text.replace('signs = ["+", "+"]\n', "")
+        text = text.replace('signs = "++"\n', "")
     found = {check.name: check for check in loop_checks(_model(tmp_path, CROWDED, text), draws=0)}
     assert found[name].verdict == "failed"
     assert said in found[name].sentence
@@ -276,8 +276,8 @@ def test_loops_that_share_no_stock_are_scored_apart(tmp_path: Path) -> None:
         ('polarity = "R"', 'polarity = "X"', LoopsFileError, "'Births.polarity' is 'X'"),
         ('path = ["Population", "births"]', "path = []", LoopsFileError, "the path names nothing"),
         ('"Population", "births"]', '"births", "births"]', LoopsFileError, "stands twice"),
-        ('signs = ["+", "+"]', 'signs = ["+"]', LoopsFileError, "1 signs for 2 links"),
-        ('signs = ["+", "+"]', 'signs = ["+", "-"]', LoopsFileError, "the other polarity"),
+        ('signs = "++"', 'signs = "+"', LoopsFileError, "1 signs for 2 links"),
+        ('signs = "++"', 'signs = "+-"', LoopsFileError, "the other polarity"),
         ("[Births]", "Births = 1\n[Other]", LoopsFileError, "expected a table"),
         ("[Births]", "[Births", LoopsFileError, "loops.toml is not valid TOML"),
     ],

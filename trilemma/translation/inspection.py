@@ -12,7 +12,7 @@ from trilemma.translation.loops import read_loops
 from trilemma.translation.model import Model, load_model
 from trilemma.translation.ordering import causes
 from trilemma.translation.parameters import Parameter
-from trilemma.translation.printing import in_vensim
+from trilemma.translation.printing import in_vensim, subscript_name
 from trilemma.translation.unwinding import unwound
 
 
@@ -126,12 +126,23 @@ def equations(model: Model, variable: ir.Variable) -> list[str]:
     """Return the definitions of a variable as equations; delays and smooths stand as they are written."""
     found: list[str] = []
     for component in variable.components:
-        shown = [subscript.partition("|")[0] for subscript in component.subscripts]  # a hidden range is part of it
-        name = f"{variable.name}[{','.join(shown)}]" if shown else variable.name
         text = in_vensim(model, unwound(model, component.expression))
         table = text.removeprefix("WITH LOOKUP(Time, ") if variable.kind == "lookup" else text
+        name = f"{variable.name}{_covered(model, variable, component)}"
         found.append(f"{name}{table[:-1]}" if table != text else f"{name} = {text}")
     return found
+
+
+def _covered(model: Model, variable: ir.Variable, component: ir.Component) -> str:
+    """Return the elements that a definition holds for, in brackets; what it leaves out of a range after EXCEPT."""
+    if not component.subscripts:
+        return ""
+    shown = f"[{','.join(subscript_name(model, s) for s in component.subscripts)}]"
+    parts = [model.hidden_ranges.get(s, ()) for s in component.subscripts]
+    if len(parts) > 1 or len(parts[0]) < 2:
+        return shown
+    left_out = [label for label in variable.elements[0] if label not in parts[0]]
+    return f"{shown} :EXCEPT: {', '.join(f'[{label}]' for label in left_out)}"
 
 
 def used_by(model: Model) -> dict[str, list[str]]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from trilemma.errors import LoopsFileError
+from trilemma.errors import LoopsFileError, unknown_name
 from trilemma.translation import ir
 from trilemma.translation.model import Model, Selection
 from trilemma.translation.ordering import causes
@@ -26,8 +26,9 @@ class _Table(BaseModel):
     polarity: Polarity
     sentence: str
     path: list[str]
-    signs: list[Literal["+", "-"]] = []
+    signs: str = Field(default="", pattern=r"^[+-]*$")
     reverses: str = ""
+    landmarks: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,11 @@ class Loop:
     path
         Scalar elements, each a direct cause of the next one, the last of the first. A stock may be one by itself.
     signs
-        The signs that the links are expected to have, from each element to the next; empty where none are stated.
+        The expected signs of the links, "++-", from each element to the next; empty where none are stated.
     reverses
         Why the polarity is the opposite one at times; empty where it must not be.
+    landmarks
+        The elements of the path, in its order, that a picture of the loops shows; empty for a loop that is not drawn.
     """
 
     name: str
@@ -55,8 +58,9 @@ class Loop:
     polarity: Polarity
     sentence: str
     path: tuple[Selection, ...]
-    signs: tuple[str, ...] = ()
+    signs: str = ""
     reverses: str = ""
+    landmarks: tuple[Selection, ...] = ()
 
     @property
     def links(self) -> tuple[tuple[Selection, Selection], ...]:
@@ -111,7 +115,20 @@ def _loop(model: Model, name: str, label: str, table: _Table) -> Loop:
     if table.signs and (table.signs.count("-") % 2 == 1) != (table.polarity == "B"):
         message = f"{place}: the signs multiply to the other polarity than '{table.polarity}': correct one of them."
         raise LoopsFileError(message)
-    return Loop(name, label, table.polarity, table.sentence, path, tuple(table.signs), table.reverses)
+    landmarks = _landmarks(model, table, path, place)
+    return Loop(name, label, table.polarity, table.sentence, path, table.signs, table.reverses, landmarks)
+
+
+def _landmarks(model: Model, table: _Table, path: tuple[Selection, ...], place: str) -> tuple[Selection, ...]:
+    """Return the landmarks of a loop in the order of its path."""
+    named = [_scalar(model, name, f"{place}, landmarks") for name in table.landmarks]
+    for step in named:
+        if step not in path:
+            raise unknown_name("landmark", step.label, [s.label for s in path], place)
+    if len(named) == 1:
+        message = f"{place}: one landmark makes no picture: name two at least, or none."
+        raise LoopsFileError(message)
+    return tuple(step for step in path if step in named)
 
 
 def _scalar(model: Model, name: str, place: str) -> Selection:

@@ -74,8 +74,9 @@ class Model:
         Folder or file name, the file, and the SHA-256 of its text and of the files that it reads.
     fixed
         By key, variables whose value the translation has taken, so that no run may change them; and what for.
-    title, version, status, description, headline
-        From model.toml beside the file; empty where there is none. The headline names the outcomes that matter most.
+    title, version, status, description, headline, main_views
+        From model.toml beside the file; empty where there is none. The headline names the outcomes that matter most,
+        the main views are those that a reader should see first.
     ranges, hidden_ranges
         Subscript ranges and their elements, named as in the file; and parts of them that definitions cover.
     variables
@@ -104,6 +105,7 @@ class Model:
     status: str = ""
     description: str = ""
     headline: tuple[str, ...] = ()
+    main_views: tuple[str, ...] = ()
 
     @cached_property
     def variables(self) -> dict[str, ir.Variable]:
@@ -289,6 +291,7 @@ def load_model(name_or_path: str | Path) -> Model:
         status=about.get("status", ""),
         description=about.get("description", ""),
         headline=about.get("headline", ()),
+        main_views=about.get("main_views", ()),
     )
 
 
@@ -315,21 +318,27 @@ def _translated(path: Path) -> Source:
 
 
 def _read_about(path: Path) -> dict[str, Any]:
-    """Read model.toml: texts, and the headline as a list.
+    """Read model.toml: texts, and lists of names.
 
     Raises
     ------
     ModelFileError
-        If it is not TOML, or the headline is no list of names.
+        If it is not TOML, or a list is none.
     """
     if not path.is_file():
         return {}
     found = read_toml(path, ModelFileError)
-    headline = found.pop("headline", [])
-    if not isinstance(headline, list) or not all(isinstance(name, str) for name in headline):
-        message = f"{path.name}: 'headline' is {headline!r}, expected a list of names of outcomes."
-        raise ModelFileError(message)
-    return {**{str(key): str(value) for key, value in found.items()}, "headline": tuple(headline)}
+    lists: dict[str, tuple[str, ...]] = {}
+    for key in _LISTS:
+        names = found.pop(key, [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            message = f"{path.name}: '{key}' is {names!r}, expected a list of names."
+            raise ModelFileError(message)
+        lists[key] = tuple(names)
+    return {**{str(key): str(value) for key, value in found.items()}, **lists}
+
+
+_LISTS = ("headline", "main_views")
 
 
 def _check_references(path: Path, variables: Mapping[str, ir.Variable], ranges: Mapping[str, tuple[str, ...]]) -> None:

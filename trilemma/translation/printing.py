@@ -30,6 +30,12 @@ def function_name(function: str) -> str:
     return function.replace("_", " ").upper()
 
 
+def subscript_name(model: Model, subscript: str) -> str:
+    """Return a subscript as a reader knows it: for a hidden range its one element, or the range that it is of."""
+    elements = model.hidden_ranges.get(subscript, ())
+    return elements[0] if len(elements) == 1 else subscript.partition("|")[0]
+
+
 def in_vensim(model: Model, expression: ir.Expression, named: Callable[[str], str] = function_name) -> str:
     """Return an expression in the notation of Vensim.
 
@@ -89,8 +95,9 @@ class _Printer:
         shown = name if _PLAIN_NAME.fullmatch(name) or name.startswith('"') else f'"{name}"'
         if not node.subscripts:
             return shown
-        subscripts = (ir.range_of(s) + "!" * s.partition(ir.ARROW)[0].endswith("!") for s in node.subscripts)
-        return f"{shown}[{','.join(s.partition('|')[0] for s in subscripts)}]"  # a hidden range is part of the first
+        marks = ("!" * ir.axis_of(subscript).endswith("!") for subscript in node.subscripts)
+        names = (subscript_name(self.model, ir.range_of(subscript)) for subscript in node.subscripts)
+        return f"{shown}[{','.join(map(''.join, zip(names, marks, strict=True)))}]"
 
     def operation(self, node: ir.Operation) -> str:
         """Return an operator with its operands; those that bind less tightly stand in parentheses."""

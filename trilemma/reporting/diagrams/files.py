@@ -6,16 +6,21 @@ from pathlib import Path
 
 from trilemma.errors import ModelFileError
 from trilemma.reporting.diagrams.dot import view_graph
-from trilemma.reporting.diagrams.layout import picture
+from trilemma.reporting.diagrams.layout import picture, untangled
+from trilemma.reporting.diagrams.loops import loop_graph
 from trilemma.reporting.diagrams.sketch import with_sketch
 from trilemma.reporting.diagrams.structure import view_of
 from trilemma.reporting.writing import write_texts
+from trilemma.translation.loops import read_loops
 from trilemma.translation.model import Model
 from trilemma.translation.source_text import read_text
 
+LOOPS = "feedback_loops"
+"""The name of the picture of loops."""
+
 
 def write_pictures(model: Model, folder: Path) -> list[Path]:
-    """Write a picture of each view of a model, as SVG and as the text that Graphviz draws it from.
+    """Write a picture of each view of a model, and one of its loops, as SVG and as the text that Graphviz draws.
 
     Raises
     ------
@@ -29,15 +34,23 @@ def write_pictures(model: Model, folder: Path) -> list[Path]:
         raise ModelFileError(message)
     texts: dict[str, str] = {}
     for name, source in sources(model).items():
-        texts[f"{name}.dot"] = source
-        texts[f"{name}.svg"] = picture(source, "svg").decode()
+        drawn = picture(untangled(source), "svg", "neato") if name == LOOPS else picture(source, "svg")
+        texts |= {f"{name}.dot": source, f"{name}.svg": drawn.decode()}
     write_texts(folder, texts, "the pictures")
     return [folder / name for name in texts if name.endswith(".svg")]
 
 
 def sources(model: Model) -> dict[str, str]:
-    """Return the text that Graphviz draws each picture of a model from, by the name of its file."""
-    return {file_name(view): view_graph(model, view_of(model, view, minor=False)).source for view in model.views}
+    """Return the text that Graphviz draws each picture of a model from, by the name of its file.
+
+    Raises
+    ------
+    LoopsFileError, UnknownNameError
+        If the loops.toml beside the model has a mistake.
+    """
+    found = {file_name(view): view_graph(model, view_of(model, view, minor=False)).source for view in model.views}
+    loops = read_loops(model)
+    return found | ({LOOPS: loop_graph(model, loops).source} if any(loop.landmarks for loop in loops) else {})
 
 
 def file_name(view: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -10,6 +11,9 @@ from typing import Any, Literal, TypeAlias
 import graphviz
 
 from trilemma.errors import ReportError
+
+PAGE = 1.4  # width over height of a picture that fits a page
+CLOSE = 22.0  # points from the middle of a name at which a line passes over it
 
 Point: TypeAlias = tuple[float, float]
 
@@ -86,3 +90,53 @@ def _middle(spline: str) -> Point:
     if (len(pairs) - 1) // 3 % 2 == 0:
         return a[0], a[1]
     return (a[0] + 3 * b[0] + 3 * c[0] + d[0]) / 8, (a[1] + 3 * b[1] + 3 * c[1] + d[1]) / 8
+
+
+def untangled(source: str, seeds: int = 60) -> str:
+    """Return a graph for `neato` with the start, of some, that gives the picture with fewest crossings.
+
+    Parameters
+    ----------
+    source
+        The text of a graph.
+    seeds
+        How many starts are tried.
+
+    Raises
+    ------
+    ReportError
+        If Graphviz is not installed.
+    """
+    started = [source.replace("{", f"{{\n\tstart={seed}", 1) for seed in range(1, seeds + 1)]
+    return min(started, key=tangle)
+
+
+def tangle(source: str) -> float:
+    """Return how tangled a picture is: crossings, links over names, and how far it is from the shape of a page."""
+    found: dict[str, Any] = json.loads(picture(source, "json0", "neato"))
+    points = {node["_gvid"]: complex(*map(float, node["pos"].split(","))) for node in found["objects"]}
+    shown = [(e["tail"], e["head"]) for e in found["edges"] if e.get("style") != "invis"]
+    crossings = sum(_cross(points, one, other) for i, one in enumerate(shown) for other in shown[:i])
+    covered = sum(_covers(points, ends, node) for ends in shown for node in points if node not in ends)
+    width, height = (float(part) for part in found["bb"].split(",")[2:])
+    return crossings + covered + 6 * abs(math.log(width / height / PAGE))
+
+
+def _cross(points: Mapping[int, complex], one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether the straight lines of two links cross."""
+    if set(one) & set(other):
+        return False
+    (a, b), (c, d) = ((points[i], points[j]) for i, j in (one, other))
+    return _side(a, b, c) != _side(a, b, d) and _side(c, d, a) != _side(c, d, b)
+
+
+def _side(a: complex, b: complex, c: complex) -> bool:
+    """Whether a point lies to the left of a line."""
+    return ((b - a).conjugate() * (c - a)).imag > 0
+
+
+def _covers(points: Mapping[int, complex], ends: tuple[int, int], node: int) -> bool:
+    """Whether the straight line of a link passes over the middle of a node."""
+    a, b, point = points[ends[0]], points[ends[1]], points[node]
+    along = max(0.0, min(1.0, ((b - a).conjugate() * (point - a)).real / max(1.0, abs(b - a) ** 2)))
+    return abs(a + along * (b - a) - point) < CLOSE
