@@ -17,7 +17,6 @@ from trilemma.calibration.predictions import (
     whitening,
 )
 from trilemma.errors import OverrideError
-from trilemma.translation.model import load_model
 
 # Level = (Time - 2020)^2; Euler's method makes it smaller by step * (Time - 2020)
 STEP = 1 / 128
@@ -88,19 +87,6 @@ def test_its_jacobian_is_exact(case: Case) -> None:
     # all predictions are proportional to the slope: a logarithm moves by 1 / slope, a level by level / slope
     own = np.array([1 / 2, 1 / 2, (4 - 2 * STEP) / 2, (9 - 3 * STEP) / 2, 1 / 2])
     np.testing.assert_allclose(function.jacobian([2.0])[:, 0], whitening(comparison) @ own, rtol=1e-9)
-
-
-@pytest.mark.slow
-def test_the_jacobian_of_the_shipped_model_agrees_with_differences() -> None:
-    model = load_model("export_controls")
-    function = residual_function(compare_with_evidence(model, fitted=True), list(model.constants())[:40])
-    centre, slopes = function.central, function.jacobian(function.central)
-    step = 1e-6 * np.maximum(np.abs(centre), 1e-3)
-    shifted = function(np.concatenate([centre + np.diag(step), centre - np.diag(step)]))
-    differences = (shifted[: len(step)] - shifted[len(step) :]).T / (2 * step)
-    scale = np.abs(slopes).max(axis=0) + 1e-6
-    worst = np.abs((slopes - differences) / scale).max(axis=0)
-    assert np.median(worst) < 1e-6  # a constant that sits on a corner of the model may differ
 
 
 def test_theta_of_another_shape_is_refused(case: Case) -> None:
