@@ -32,10 +32,12 @@ METRICS = (
     "Each metric over the draws. Plain: its condition holds; hatched: it fails. Vertical line: threshold. The few "
     "draws beyond the axis are counted in the outermost bars."
 )
-TURNS = (
+TENTHS = (
     "Dots: in how many draws the claim holds, by tenths of the assumption, with the standard error. Dotted: where the "
-    "draws part. Dashed: the limits of the verdicts."
+    "draws part. "
 )
+STRUCTURES = "Bars: in how many draws it holds under each structure. "
+LIMITS = "Dashed: the limits of the verdicts."
 
 
 def overview(study: ClaimStudy) -> Block:
@@ -119,7 +121,9 @@ def _turning(study: ClaimStudy, finding: Finding) -> str:
     if not assumptions_of(finding) and not finding.by_variant:
         return ""
     figure = verdict_chart(finding, study.data, study.variants)
-    return figure_block(figure, f"Charts of shares of draws. {figure.get_suptitle()}.", TURNS).html
+    tenths = TENTHS if assumptions_of(finding) else ""
+    caption = tenths + (STRUCTURES if finding.by_variant else "") + LIMITS
+    return figure_block(figure, f"Charts of shares of draws. {figure.get_suptitle()}.", caption).html
 
 
 def _recorded(finding: RecordFinding) -> str:

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 BARS = 36
+TITLE = 105  # letters of a panel's title that fit into the width of a page
 BINS = 10
-TRIM = (0.005, 0.995)  # what lies outside is counted in the outermost bar
+TRIM = (0.02, 0.98)  # what lies outside is counted in the outermost bars
 
 
 @styled
@@ -47,7 +48,7 @@ def metric_chart(finding: Finding) -> Figure:
     figure = new_figure(0.65 + 2.1 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, measured in zip(grid.flat, finding.conditions, strict=False):
-        _histogram(axes, measured)
+        _histogram(axes, measured, width=TITLE // columns)
     for axes in grid.flat[len(finding.conditions) :]:
         axes.set_visible(False)
     figure.supylabel("Draws (per cent)", fontsize=8.0)
@@ -56,7 +57,7 @@ def metric_chart(finding: Finding) -> Figure:
     return figure
 
 
-def _histogram(axes: Axes, measured: Measured) -> None:
+def _histogram(axes: Axes, measured: Measured, width: int) -> None:
     """Draw one metric; the draws in which its condition fails are hatched."""
     condition = measured.condition
     percent = condition.paired == "shortfall"
@@ -75,7 +76,7 @@ def _histogram(axes: Axes, measured: Measured) -> None:
     axes.set_xlabel(unit or "no unit")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    panel_title(axes, condition.title, f"{asked_text(condition)}: {share(measured.share)}", width=36)
+    panel_title(axes, condition.title, f"{asked_text(condition)}: {share(measured.share)}", width=width)
 
 
 def _edges(values: np.ndarray, limits: Sequence[float]) -> np.ndarray:
