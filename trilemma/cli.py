@@ -178,7 +178,7 @@ def evidence(
     figure: Annotated[
         Path | None, typer.Option(help="Draw on a page instead: all series, or --fit. A .png, .svg or .pdf.")
     ] = None,
-    method: Annotated[str, typer.Option(help="Integration method of --fit: euler or rk4.")] = "euler",
+    method: Annotated[str, typer.Option(help="Integration method of --fit: euler or rk4.")] = "rk4",
     as_json: AsJson = False,
 ) -> None:
     """Show the evidence on a model: its series, one of them, its events, or how the model fits it.

@@ -44,7 +44,7 @@ def test_it_lists_series_and_the_rows_of_one(evidence: Command) -> None:
 
 
 def test_fit_prints_what_differs(evidence: Command) -> None:
-    rows = json.loads(evidence("--fit", "--all", "--method", "rk4", "--json").succeeded())
+    rows = json.loads(evidence("--fit", "--all", "--json").succeeded())
     assert [(row["quantity"], row["verdict"]) for row in rows][:3] == [
         ("sales", "agrees"),
         ("sales", "agrees"),

@@ -67,7 +67,7 @@ def fit_table(comparison: Comparison, overrides: Overrides | None = None) -> pd.
     )
 
 
-def evidence_check(model: Model, *, everything: bool = False, method: Method = "euler") -> pd.DataFrame:
+def evidence_check(model: Model, *, everything: bool = False, method: Method = "rk4") -> pd.DataFrame:
     """Return the rows of `fit_table` of the central run that check a headline quantity; none rests on memory alone.
 
     Parameters

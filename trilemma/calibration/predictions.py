@@ -73,7 +73,7 @@ def compare_with_evidence(
     measurements: Sequence[Measurement] | None = None,
     fitted: bool = False,
     until: date | None = None,
-    method: Method = "euler",
+    method: Method = "rk4",
 ) -> Comparison:
     """Bring a model, its measurements and its evidence together.
 
@@ -86,7 +86,7 @@ def compare_with_evidence(
     until
         Only observations whose period has ended by this day.
     method
-        How the model is integrated.
+        How the model is integrated. What is held against the world should not carry the error of a step.
 
     Raises
     ------
