@@ -82,7 +82,7 @@ def draw(path: Path) -> None:
     results = open_results("policy_comparison")
     years = (2020, 2035)
     figure = fan_chart(
-        results, "exact lag", scenarios=PANELS, baseline="as_enacted", year=2030, window=years, policy_start=2026.75
+        results, "exact lag", scenarios=PANELS, baseline="as_enacted", year=2030, window=years, policy_start=2026
     )
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110)

@@ -83,8 +83,8 @@ def test_caches_shows_what_is_kept_and_removes_it(
 
 def test_models_lists_a_projects_own_models_first(swept: Workspace) -> None:
     listed = json.loads(swept.run("models", "--json").succeeded())
-    assert [row["model"] for row in listed] == ["small", "export_controls"]
-    assert listed[1]["status"] == "structure under revision"
+    assert [row["model"] for row in listed] == ["small", "export_controls", "export_controls_v0"]
+    assert listed[2]["status"] == "structure under revision"
 
 
 def test_models_names_the_one_that_cannot_be_read(workspace: Workspace) -> None:

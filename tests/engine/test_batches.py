@@ -17,7 +17,7 @@ OUTCOMES = ["capability gap", "Frontier Capability", "transaction cost", "Leased
 
 
 def test_a_batch_equals_its_single_runs() -> None:
-    model = load_model("export_controls")
+    model = load_model("export_controls_v0")
     draws = np.random.default_rng(3)
     names = ["litho rate", "distill max", "viability[CLD]", "kappa funding", "compute life"]
     central = model.constants()
@@ -75,13 +75,13 @@ def test_a_run_that_leaves_a_declared_range_is_flagged_with_the_first_variable_a
 
 
 def test_a_derived_outcome_does_not_depend_on_how_often_is_saved() -> None:
-    often = simulate("export_controls", outcomes=["exact lag"], save_every=0.25)["exact lag"]
-    seldom = simulate("export_controls", outcomes=["exact lag"], save_every=1)["exact lag"]
+    often = simulate("export_controls_v0", outcomes=["exact lag"], save_every=0.25)["exact lag"]
+    seldom = simulate("export_controls_v0", outcomes=["exact lag"], save_every=1)["exact lag"]
     xr.testing.assert_identical(often.sel(time=seldom["time"]).drop_attrs(), seldom.drop_attrs())
 
 
 def test_undefined_values_of_a_derived_outcome_are_counted() -> None:
-    lag = simulate("export_controls", outcomes=["exact lag"])["exact lag"]
+    lag = simulate("export_controls_v0", outcomes=["exact lag"])["exact lag"]
     assert lag.attrs["undefined"] == int(np.isnan(lag).sum()) > 0
 
 
@@ -104,4 +104,4 @@ def test_what_fails_is_named_whatever_the_order_of_names(load: Loader) -> None:
 
 
 def test_the_shipped_model_stays_in_its_declared_ranges() -> None:
-    assert int(simulate("export_controls")["result"]) == 0
+    assert int(simulate("export_controls_v0")["result"]) == 0

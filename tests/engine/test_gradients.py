@@ -229,14 +229,14 @@ def largest_error(model: Model, parameters: list[str], outcomes: list[str]) -> f
 
 @pytest.mark.slow
 def test_the_shipped_model_against_central_differences() -> None:
-    model = trilemma.load_model("export_controls")
+    model = trilemma.load_model("export_controls_v0")
     outcomes = [name for name in trilemma.load_forecast("policy_comparison").outcomes if name not in model.derived][:24]
     assert largest_error(model, PARAMETERS, outcomes) <= 1e-6
 
 
 def test_the_derivative_of_what_is_undefined_is_undefined() -> None:
-    jac = sensitivities("export_controls", parameters=["litho rate"], outcomes=["exact lag"])["exact lag"]
-    lag = simulate("export_controls", outcomes=["exact lag"])["exact lag"]
+    jac = sensitivities("export_controls_v0", parameters=["litho rate"], outcomes=["exact lag"])["exact lag"]
+    lag = simulate("export_controls_v0", outcomes=["exact lag"])["exact lag"]
     np.testing.assert_array_equal(np.isnan(jac.sel(parameter="litho rate")), np.isnan(lag))
 
 

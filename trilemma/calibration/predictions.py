@@ -265,7 +265,7 @@ def residual_function(
 
     Examples
     --------
-    >>> f = residual_function(compare_with_evidence(model, fitted=True), ["litho rate", "distill max"])
+    >>> f = residual_function(compare_with_evidence(model, fitted=True), ["armington", "catch up total"])
     >>> scipy.optimize.least_squares(f, f.central, f.jacobian)  # doctest: +SKIP
     """
     white, observed = whitening(comparison), comparison.observed[:, None]

@@ -85,7 +85,7 @@ def as_ema_model(
 
     Examples
     --------
-    >>> ema_model = as_ema_model("export_controls", uncertainties=["litho rate"], outcomes=["capability gap"])
+    >>> ema_model = as_ema_model("export_controls", uncertainties=["armington"], outcomes=["capability gap"])
     >>> with BatchEvaluator(ema_model) as evaluator:  # doctest: +SKIP
     ...     experiments, outcomes = evaluator.perform_experiments(1000)
     """

@@ -108,7 +108,7 @@ def as_function(
 
     Examples
     --------
-    >>> f = as_function("export_controls", ["litho rate", "distill max"], "capability gap", at=2030)
+    >>> f = as_function("export_controls", ["armington", "catch up total"], "capability gap", at=2030)
     >>> scipy.optimize.minimize(f, f.central, jac=f.jacobian)  # doctest: +SKIP
     >>> SALib.analyze.sobol.analyze(problem, f(SALib.sample.sobol.sample(problem, 1024)))  # doctest: +SKIP
     """

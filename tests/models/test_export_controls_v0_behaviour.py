@@ -96,7 +96,7 @@ BALANCES: dict[str, Callable[[xr.Dataset], xr.DataArray]] = {
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return trilemma.load_model("export_controls")
+    return trilemma.load_model("export_controls_v0")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The export-control model as a file: well formed, complete, documented, and true to the prototype's numbers.
+"""Version 0 of the export-control model as a file: well formed, complete, documented, and true to the prototype's numbers.
 
 Read with PySD and pysimlin alone, so that a fault of our own translation cannot hide one of the file.
 """
@@ -28,7 +28,7 @@ from trilemma.content import find_model
 from trilemma.translation.parameters import check_against_model, read_parameters
 from trilemma.translation.priors import beta
 
-MODEL = find_model("export_controls")
+MODEL = find_model("export_controls_v0")
 REFERENCE = Path(__file__).with_name("prototype_reference.csv")
 CONTROLS = ("FINAL TIME", "INITIAL TIME", "SAVEPER", "TIME STEP")
 VIEWS = (
