@@ -1,4 +1,4 @@
-"""Version 0 of the export-control model as a file: well formed, complete, documented, and true to the prototype's numbers.
+"""Version 0 of the export-control model as a file: well formed, complete, true to the numbers of the prototype.
 
 Read with PySD and pysimlin alone, so that a fault of our own translation cannot hide one of the file.
 """
