@@ -5,8 +5,9 @@ from datetime import date
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.optimize import least_squares
 
-from tests.calibration.conftest import MEASURED, Case
+from tests.calibration.conftest import MEASURED, OBSERVATIONS, Case
 from trilemma.calibration.check import evidence_check, fit_table, summarise
 from trilemma.calibration.predictions import (
     compare_with_evidence,
@@ -84,6 +85,17 @@ def test_its_jacobian_is_exact(case: Case) -> None:
     # all predictions are proportional to the slope: a logarithm moves by 1 / slope, a level by level / slope
     own = np.array([1 / 2, 1 / 2, 4 / 2, 9 / 2, 1 / 2])
     np.testing.assert_allclose(function.jacobian([2.0])[:, 0], whitening(comparison) @ own, rtol=1e-9)
+
+
+def test_least_squares_finds_the_parameter_that_made_the_data(case: Case) -> None:
+    made = [
+        row.replace(",3000,", ",4500,").replace(",5200,units,4000,6000", ",7500,units,,") for row in OBSERVATIONS[:2]
+    ]
+    case.write(tuple(made), MEASURED[:1])
+    function = residual_function(compare_with_evidence(case.model), ["slope"])
+    found = least_squares(function, function.central, function.jacobian)  # type: ignore[arg-type]
+    assert found.x == pytest.approx([3.0], rel=1e-6)
+    assert found.cost < 1e-12
 
 
 def test_theta_of_another_shape_is_refused(case: Case) -> None:
