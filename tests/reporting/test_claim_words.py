@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -99,6 +100,16 @@ def test_variants_that_agree_are_told_together() -> None:
     first, second = claim_words.flip_sentences(agreed, {})
     assert first == "The same under each of the 2 structures: holds in 40 % to 60 % of the draws."
     assert second.startswith("No single assumption")
+
+
+def test_undefined_draws_are_told() -> None:
+    found = finding(500)
+    assert claim_words.undefined_text(found) == ""
+    gappy = replace(found, fails=found.fails & (np.arange(found.draws) < 900))
+    assert claim_words.undefined_text(gappy) == "Undefined in 10 % of the draws, which count for neither side."
+    console = Console(width=180, record=True, file=io.StringIO())
+    console.print(claim_tables.claims_table(study(gappy)))
+    assert "Undefined in 10 %" in console.export_text()
 
 
 def test_bounds_are_told_in_words() -> None:

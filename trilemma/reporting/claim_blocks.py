@@ -12,7 +12,14 @@ from trilemma.reporting.block import Block
 from trilemma.reporting.blocks import figure_block
 from trilemma.reporting.claim_figures import assumptions_of, metric_chart, verdict_chart
 from trilemma.reporting.claim_tables import record
-from trilemma.reporting.claim_words import asked_text, flip_sentences, setting_text, value_texts, verdict_text
+from trilemma.reporting.claim_words import (
+    asked_text,
+    flip_sentences,
+    setting_text,
+    undefined_text,
+    value_texts,
+    verdict_text,
+)
 from trilemma.reporting.numerals import number, share
 from trilemma.reporting.provenance import NUMBERS_ID
 from trilemma.reporting.tables import html_table
@@ -92,7 +99,7 @@ def _page(study: ClaimStudy, name: str) -> str:
 
 def _tested(study: ClaimStudy, finding: Finding) -> str:
     """Return what simulation says of a claim: numbers, spread, and where the verdict flips."""
-    undefined = f" It is undefined in {share(finding.undefined)}." if finding.undefined else ""
+    undefined = f" {undefined_text(finding)}"
     rows: list[str] = []
     for measured in finding.conditions:
         condition, (middle, band) = measured.condition, value_texts(measured)
@@ -105,7 +112,7 @@ def _tested(study: ClaimStudy, finding: Finding) -> str:
     figure = metric_chart(finding)
     flips = "".join(f"<li>{escape(sentence)}</li>" for sentence in flip_sentences(finding, study.variants))
     return (
-        f"<p>It holds in {escape(verdict_text(finding))} of {finding.draws:,} draws.{undefined}</p>"
+        f"<p>It holds in {escape(verdict_text(finding))} of {finding.draws:,} draws.{escape(undefined.rstrip())}</p>"
         f"{_table(heads, rows)}{figure_block(figure, f'Histograms. {figure.get_suptitle()}.', METRICS).html}"
         f"<h3>Where the verdict flips</h3><ul>{flips}</ul>{_turning(study, finding)}"
     )

@@ -16,7 +16,14 @@ from trilemma.forecasting.claim_records import RecordFinding
 from trilemma.forecasting.claims import SUPPORTED, Finding
 from trilemma.forecasting.regions import Region
 from trilemma.reporting.claim_study import ClaimStudy
-from trilemma.reporting.claim_words import asked_text, flip_sentences, setting_text, value_texts, verdict_text
+from trilemma.reporting.claim_words import (
+    asked_text,
+    flip_sentences,
+    setting_text,
+    undefined_text,
+    value_texts,
+    verdict_text,
+)
 from trilemma.reporting.numerals import number, share
 
 STYLES = {"supported": "bold green", "rejected": "bold red", "undecided": "bold yellow"}
@@ -55,7 +62,8 @@ def _tested(study: ClaimStudy, name: str) -> Iterator[tuple[str | Text, ...]]:
         setting = setting_text(measured.condition, study.titles)
         text.append(f" ({setting})" if setting else "", style="dim")
         yield "", "", share(measured.share), text, *value_texts(measured), asked_text(measured.condition)
-    for sentence in flip_sentences(finding, study.variants):
+    undefined = undefined_text(finding)
+    for sentence in [*([undefined] if undefined else []), *flip_sentences(finding, study.variants)]:
         yield "", "", "", Text(sentence, style="italic")
 
 

@@ -84,6 +84,13 @@ def _value(value: float) -> str:
     return number(value) if abs(value) >= 1e-2 or value == 0 else f"{value:.2g}".replace("-", MINUS, value < 0)
 
 
+def undefined_text(finding: Finding) -> str:
+    """Return in how many draws a claim is undefined; empty where it never is."""
+    if not finding.undefined:
+        return ""
+    return f"Undefined in {_of_draws(finding.undefined)}, which count for neither side."
+
+
 def flip_sentences(finding: Finding, variants: Mapping[str, str]) -> list[str]:
     """Return where the verdict is another one, and what moves it most where it is the same everywhere."""
     sentences = [
