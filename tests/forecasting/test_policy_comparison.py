@@ -32,12 +32,12 @@ def results(forecast: Forecast, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_the_default_forecast_is_as_promised(forecast: Forecast) -> None:
-    assert len(forecast.scenarios) == 17
+    assert len(forecast.scenarios) == 22
     assert forecast.baseline == "as_enacted"
     assert (forecast.design.draws, forecast.design.seed) == (1000, 20261123)
-    assert len(forecast.outcomes) == 41
+    assert len(forecast.outcomes) == 49
     assert all(scenario.title and scenario.sentence.endswith(".") for scenario in forecast.scenarios)
-    assert len({scenario.title for scenario in forecast.scenarios}) == 17
+    assert len({scenario.title for scenario in forecast.scenarios}) == 22
 
 
 def test_as_enacted_is_the_model_as_it_stands(forecast: Forecast) -> None:
@@ -50,7 +50,7 @@ def test_as_enacted_is_the_model_as_it_stands(forecast: Forecast) -> None:
 def test_every_other_scenario_differs_from_as_enacted_and_from_each_other(forecast: Forecast) -> None:
     model = forecast.load_model()
     settings = [tuple(sorted(scalars(model, s.overrides).items())) for s in forecast.scenarios]
-    assert len(set(map(str, settings))) == 17
+    assert len(set(map(str, settings))) == 22
 
 
 def test_a_policy_of_the_future_leaves_the_past_as_it_was(forecast: Forecast, results: xr.Dataset) -> None:
