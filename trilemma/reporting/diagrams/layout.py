@@ -13,7 +13,7 @@ import graphviz
 from trilemma.errors import ReportError
 
 PAGE = 1.4  # width over height of a picture that fits a page
-CLOSE = 22.0  # points from the middle of a name at which a line passes over it
+STEPS = 40  # places along a line at which it may pass over a name
 
 Point: TypeAlias = tuple[float, float]
 
@@ -92,7 +92,7 @@ def _middle(spline: str) -> Point:
     return (a[0] + 3 * b[0] + 3 * c[0] + d[0]) / 8, (a[1] + 3 * b[1] + 3 * c[1] + d[1]) / 8
 
 
-def untangled(source: str, seeds: int = 60) -> str:
+def untangled(source: str, seeds: int = 100) -> str:
     """Return a graph for `neato` with the start, of some, that gives the picture with fewest crossings.
 
     Parameters
@@ -112,14 +112,16 @@ def untangled(source: str, seeds: int = 60) -> str:
 
 
 def tangle(source: str) -> float:
-    """Return how tangled a picture is: crossings, links over names, and how far it is from the shape of a page."""
-    found: dict[str, Any] = json.loads(picture(source, "json0", "neato"))
+    """Return how tangled a picture is: crossings, links over names, its size, and how far it is from a page's shape."""
+    straight = source.replace("splines=true", "splines=line")  # the places are the same, and found sooner
+    found: dict[str, Any] = json.loads(picture(straight, "json0", "neato"))
     points = {node["_gvid"]: complex(*map(float, node["pos"].split(","))) for node in found["objects"]}
+    sizes = {n["_gvid"]: complex(36 * float(n["width"]), 36 * float(n["height"])) for n in found["objects"]}
     shown = [(e["tail"], e["head"]) for e in found["edges"] if e.get("style") != "invis"]
     crossings = sum(_cross(points, one, other) for i, one in enumerate(shown) for other in shown[:i])
-    covered = sum(_covers(points, ends, node) for ends in shown for node in points if node not in ends)
+    covered = sum(_covers(points, ends, node, sizes[node]) for ends in shown for node in points if node not in ends)
     width, height = (float(part) for part in found["bb"].split(",")[2:])
-    return crossings + covered + 6 * abs(math.log(width / height / PAGE))
+    return crossings + covered + 6 * abs(math.log(width / height / PAGE)) + 6 * math.log(width * height)
 
 
 def _cross(points: Mapping[int, complex], one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -135,8 +137,11 @@ def _side(a: complex, b: complex, c: complex) -> bool:
     return ((b - a).conjugate() * (c - a)).imag > 0
 
 
-def _covers(points: Mapping[int, complex], ends: tuple[int, int], node: int) -> bool:
-    """Whether the straight line of a link passes over the middle of a node."""
-    a, b, point = points[ends[0]], points[ends[1]], points[node]
-    along = max(0.0, min(1.0, ((b - a).conjugate() * (point - a)).real / max(1.0, abs(b - a) ** 2)))
-    return abs(a + along * (b - a) - point) < CLOSE
+def _covers(points: Mapping[int, complex], ends: tuple[int, int], node: int, half: complex) -> bool:
+    """Whether the straight line of a link passes over a node of some half width and half height."""
+    a, b = points[ends[0]], points[ends[1]]
+    for part in range(1, STEPS):
+        apart = a + (b - a) * part / STEPS - points[node]
+        if abs(apart.real) < half.real and abs(apart.imag) < half.imag:
+            return True
+    return False

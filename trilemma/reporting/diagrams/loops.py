@@ -23,7 +23,7 @@ SIGNS = {1: "+", -1: "−", 0: ""}
 GRAPH = {
     "overlap": "prism",
     "sep": "+14",
-    "splines": "curved",
+    "splines": "true",
     "outputorder": "edgesfirst",
     "bgcolor": "white",
     "pad": "0.2",
