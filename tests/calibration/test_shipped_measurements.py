@@ -54,6 +54,7 @@ def test_one_datum_under_two_names_is_fitted_once(shipped: Comparison) -> None:
     assert len(set(same)) == len(same)
 
 
+@pytest.mark.slow
 def test_all_expressions_can_be_differentiated() -> None:
     comparison = compare_with_evidence(load_model("export_controls"), fitted=True)
     model = comparison.model

@@ -91,7 +91,7 @@ def fit_records(table: pd.DataFrame) -> list[dict[str, Any]]:
             "unit": row["unit"],
             "model": _plain(row["model"], 5),
             "error %": _plain(100 * row["error"], 3),
-            "deviations": _plain(row["deviations"], 3),
+            "source deviations": _plain(row["deviations"], 3),
             "verdict": row["verdict"],
         }
         for row in table.to_dict("records")
