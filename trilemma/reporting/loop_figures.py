@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
@@ -14,6 +13,7 @@ from trilemma.reporting.blocks import figure_block
 from trilemma.reporting.style import GREY, headline, new_figure, styled
 from trilemma.translation.loops import read_loops
 from trilemma.translation.model import load_model
+from trilemma.translation.overrides import scalars
 from trilemma.validation.loops import loop_scores
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 COLOURS = {"R": "#1b6e3c", "B": "#a3312a"}
 ROWS = 10
 """Loops that a figure shows at most."""
+
+STEPS = 4
+"""Time steps from one score to the next."""
 
 LEAST = 0.05
 """The share that a loop must reach to be shown."""
@@ -118,13 +121,18 @@ def dominance_title(found: list[Period]) -> str:
 
 def dominance(study: Study) -> Block:
     """Return which loops matter when in the baseline of a study, at the central values of all parameters."""
-    attrs = study.data.attrs
-    model = load_model(str(attrs["model"]))
+    model = load_model(str(study.data.attrs["model"]))
     if not read_loops(model):
         return Block("<p>The model names no loops.</p>")
-    settings: dict[str, Any] = json.loads(attrs["scenarios"])[study.baseline]
-    method: Literal["euler", "rk4"] = "rk4" if attrs["method"] == "rk4" else "euler"
-    scores = loop_scores(model, settings["overrides"], method=method, save_every=model.time_step)
+    settings = scalars(model, study.definitions[study.baseline]["overrides"])
+    overrides = {
+        name: xr.DataArray(value["value"], dims="time", coords={"time": value["time"]})
+        if isinstance(value, dict)
+        else value
+        for name, value in settings.items()
+    }
+    method: Literal["euler", "rk4"] = "rk4" if study.data.attrs["method"] == "rk4" else "euler"
+    scores = loop_scores(model, overrides, method=method, save_every=STEPS * model.time_step)
     figure = loop_chart(scores)
     alt = " ".join(figure.get_suptitle().split())
     caption = (
