@@ -38,6 +38,9 @@ def test_every_policy_has_its_ranks_by_each_index_and_by_all(weighed: Study) -> 
 def test_the_block_says_who_comes_first_and_what_is_weighed(weighed: Study) -> None:
     html = ranking(weighed, INDICES).html
     assert html.count("comes first at the stated weights") >= len(INDICES) + 1
+    fewer = ranking(weighed, INDICES, without=["never_controlled"]).html
+    assert "Never controlled" in html
+    assert "Never controlled" not in fewer
     assert "(40 %)" in html
     assert "<figure>" in html
 

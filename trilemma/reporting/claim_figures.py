@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 BARS = 36
-TITLE = 105  # letters of a panel's title that fit into the width of a page
+TITLE = 87  # letters of a panel's title that fit into the width of a page
 BINS = 10
 TRIM = (0.02, 0.98)  # what lies outside is counted in the outermost bars
 

@@ -27,12 +27,16 @@ COLUMNS = 2
 OFFSET = 0.17
 
 
-def ranking(study: Study, indices: Sequence[str]) -> Block:
-    """Return how policies rank by each index and by all, over the weights of their parts and over the draws."""
+def ranking(study: Study, indices: Sequence[str], *, without: Sequence[str] = ()) -> Block:
+    """Return how policies rank by each index and by all, over the weights of their parts and over the draws.
+
+    `without` names scenarios that are no policies, such as futures and histories that did not happen.
+    """
     weighed = [name for name in study.stored(indices) if "components" in study.data[name].attrs]
     if len(weighed) < len(indices) or not study.others:
         return Block("")
-    ranks = rank_by_weights(study.data, weighed, at=study.year)
+    policies = [name for name in study.scenarios if name not in without]
+    ranks = rank_by_weights(study.data.sel(scenario=policies), weighed, at=study.year)
     figure = rank_chart(study, ranks, weighed)
     caption = (
         f"Ranks in {when(study.year)}, 1 the best. Blue: 5–95 % over all weights that sum to 1, each equally likely, "
