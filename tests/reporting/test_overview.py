@@ -27,7 +27,7 @@ def test_an_overview_holds_what_lies_beside_the_model(tmp_path: Path) -> None:
     [loop] = found["loops"]
     assert loop["path"] == ["Fleet[US]"]
     assert "A larger fleet loses more units." in page
-    assert "Fleet[US] → Fleet[US]" in page
+    assert loop["stocks"] == ["Fleet[US]"]
     assert all(one["title"] in page for one in found["mechanisms"])
     assert all(one["name"] in page for one in found["levers"])
 

@@ -40,6 +40,7 @@ def overview(model: Model) -> dict[str, Any]:
         "variables": len(model.variables),
         "stocks": sum(variable.kind == "stock" for variable in model.variables.values()),
         "ranges": {name: list(elements) for name, elements in model.ranges.items()},
+        "main_views": list(model.main_views),
         "views": describe_views(model),
         "loops": describe_loops(model),
         "levers": describe_levers(model),
@@ -65,11 +66,17 @@ def overview_page(found: dict[str, Any]) -> RenderableType:
     head = Text.assemble((found["title"] or found["model"], "bold"), "\n", "; ".join(fact for fact in facts if fact))
     sections: list[RenderableType] = [head]
     if found["views"]:
-        rows = [(one["view"], str(one["variables"]), ", ".join(one["stocks"])) for one in found["views"]]
-        sections.append(_table("Views", ("view", "variables", "stocks"), rows))
+        main = set(found["main_views"])
+        rows = [
+            (f"{one['view']}{' *' * (one['view'] in main)}", str(one["variables"]), ", ".join(one["stocks"]))
+            for one in found["views"]
+        ]
+        sections.append(
+            _table(f"Views{' (* to be read first)' if main else ''}", ("view", "variables", "stocks"), rows)
+        )
     if found["loops"]:
-        rows = [(one["loop"], one["name"], f"{one['sentence']}\n{_path(one['path'])}") for one in found["loops"]]
-        sections.append(_table("Loops", ("", "loop", "what happens"), rows))
+        rows = [(one["loop"], one["name"], f"{one['sentence']}\n{_path(one['stocks'])}") for one in found["loops"]]
+        sections.append(_table("Loops", ("", "loop", "what happens, and the stocks on the way"), rows))
     for role, title in (("lever", "Levers"), ("switch", "Switches")):
         rows = [_lever(one) for one in found["levers"] if one["role"] == role]
         if rows:
@@ -96,8 +103,8 @@ def _table(title: str, columns: Iterable[str], rows: Iterable[tuple[str, ...]]) 
 
 
 def _path(path: list[str]) -> str:
-    """Return a loop as a chain that comes back to its beginning."""
-    return " → ".join([*path, path[0]])
+    """Return a loop as a chain that comes back to its beginning; one stock stands alone."""
+    return " → ".join([*path, path[0]] if len(path) > 1 else path)
 
 
 def _lever(one: dict[str, Any]) -> tuple[str, str, str, str]:

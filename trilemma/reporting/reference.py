@@ -148,8 +148,8 @@ def assumptions(model: Model, data: xr.Dataset, outcomes: Sequence[str], *, scen
     head = ["| rank | parameter | value | range | unit | " + " | ".join(outcomes) + " |"]
     head.append("| ---: | --- | ---: | --- | --- |" + " ---: |" * len(outcomes))
     rows = [_weighed(table[name], ranks[name], parts[name]) for name in assumed]
-    sums = _totals(outcomes, [parts[name] for name in assumed])
-    everything = _totals(outcomes, list(parts.values()))
+    sums = _totals(outcomes, [parts[name] for name in assumed], draws)
+    everything = _totals(outcomes, list(parts.values()), draws)
     words = (
         f"# {model.title or model.name}: assumptions by their weight\n\n"
         f"Of {len(parts)} uncertain parameters {len(assumed)} are assumptions: no source gives their range. They are "
@@ -157,7 +157,7 @@ def assumptions(model: Model, data: xr.Dataset, outcomes: Sequence[str], *, scen
         f"({scenario}, {nearest_time(data, year):g}, {draws:,} draws). A part is the squared rank correlation; with so "
         f"many draws, parts under {_percent(4 / draws)} are not told from chance. Written by "
         f"`trilemma reference {model.name} --assumptions FORECAST`.\n\n"
-        f"All assumptions together: {sums}. All parameters together: {everything}.\n"
+        f"Less what chance gives to so many, all assumptions together: {sums}. All parameters together: {everything}.\n"
     )
     return "\n".join([words, *head, *rows, "", _held(held)])
 
@@ -169,9 +169,10 @@ def spread_parts(data: xr.Dataset, outcomes: Sequence[str], *, scenario: str, ye
     return parts.loc[parts.mean(axis=1).sort_values(ascending=False, kind="stable").index]
 
 
-def _totals(outcomes: Sequence[str], parts: Sequence[np.ndarray]) -> str:
-    """Return the sum of some parts for each outcome."""
+def _totals(outcomes: Sequence[str], parts: Sequence[np.ndarray], draws: int) -> str:
+    """Return the sum of some parts for each outcome, less what as many parts of nothing come to by chance."""
     sums = np.sum(parts, axis=0) if parts else np.zeros(len(outcomes))
+    sums = np.maximum(sums - len(parts) / (draws - 1), 0.0)
     return "; ".join(f"{outcome} {_percent(part)}" for outcome, part in zip(outcomes, sums, strict=True))
 
 

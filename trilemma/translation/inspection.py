@@ -67,7 +67,13 @@ def describe_levers(model: Model) -> list[dict[str, Any]]:
 def describe_loops(model: Model) -> list[dict[str, Any]]:
     """Return a record for every named loop."""
     return [
-        {"loop": one.label, "name": one.name, "sentence": one.sentence, "path": [step.label for step in one.path]}
+        {
+            "loop": one.label,
+            "name": one.name,
+            "sentence": one.sentence,
+            "stocks": [step.label for step in one.path if step.variable.kind == "stock"],
+            "path": [step.label for step in one.path],
+        }
         for one in read_loops(model)
     ]
 
