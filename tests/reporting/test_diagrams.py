@@ -12,7 +12,7 @@ import pytest
 from tests.reporting.sketches import read_sketch
 from tests.small_project import ROOT, Workspace
 from trilemma.errors import ModelFileError, ReportError, TrilemmaError, UnknownNameError
-from trilemma.reporting.diagrams.dot import view_graph
+from trilemma.reporting.diagrams.dot import shown_name, view_graph
 from trilemma.reporting.diagrams.files import file_name, sources, write_pictures, write_sketch
 from trilemma.reporting.diagrams.layout import Box, Layout, layout, tangle
 from trilemma.reporting.diagrams.loops import signed_links
@@ -218,9 +218,22 @@ def test_a_wrong_landmark_is_one_sentence(model: Model, before: str, after: str,
 
 
 DRAWN = ROOT / "docs" / "structure"
+SHIPPED = pytest.mark.parametrize("name", [path.name for path in sorted(DRAWN.glob("*")) if path.is_dir()])
 
 
-@pytest.mark.parametrize("name", [path.name for path in sorted(DRAWN.glob("*")) if path.is_dir()])
+@SHIPPED
+def test_the_sketch_of_a_shipped_model_is_current(name: str) -> None:
+    model = load_model(name)
+    drawn = read_sketch(model.path.read_text(encoding="utf-8"))
+    assert list(drawn) == list(model.views), f"run: trilemma draw {name} --sketch"
+    for title, sketch in drawn.items():
+        view = view_of(model, title)
+        assert sorted(sketch.words) == sorted(model.views[title])
+        arrows = {(shown_name(model, cause), shown_name(model, effect)) for cause, effect in view.arrows}
+        assert sketch.arrows == arrows, f"run: trilemma draw {name} --sketch"
+
+
+@SHIPPED
 def test_the_pictures_of_a_shipped_model_are_current(name: str) -> None:
     stored = {path.stem: path.read_text(encoding="utf-8") for path in (DRAWN / name).glob("*.dot")}
     assert stored == sources(load_model(name)), f"run: trilemma draw {name}"

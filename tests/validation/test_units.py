@@ -112,6 +112,10 @@ def test_nothing_that_pysimlin_says_is_lost(path: Path) -> None:
         assert any(last in " ".join(message.message.split()) for message in told)
 
 
+def test_every_equation_of_the_model_balances() -> None:
+    assert unit_messages("export_controls") == []
+
+
 @MODELS
 def test_foreign_units_in_a_shipped_model_are_all_found(path: Path, tmp_path: Path) -> None:
     model, text = load_model(path), path.read_text(encoding="utf-8")
