@@ -65,7 +65,7 @@ def test_a_shortfall_is_told_in_per_cent() -> None:
 
 def test_other_settings_are_told_as_they_are() -> None:
     plain = Condition(title="t", metric="gap", scenario="every", at=2030, above=-0.5, below=1)
-    assert claim_words.asked_text(plain) == "above −0.5 and below 1"
+    assert claim_words.asked_text(plain) == "−0.5 to 1"
     assert claim_words.setting_text(plain, TITLES) == "each scenario, 2030"
     many = plain.model_copy(update={"scenario": ("a", "b", "c")})
     assert claim_words.setting_text(many, TITLES) == "each of 3 scenarios, 2030"

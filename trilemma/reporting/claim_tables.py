@@ -41,7 +41,7 @@ def claims_table(study: ClaimStudy) -> Table:
     for heading in ("claim", "verdict"):
         table.add_column(heading, no_wrap=True)
     table.add_column("holds in", justify="right", no_wrap=True)
-    table.add_column("what is measured", overflow="fold", max_width=76)
+    table.add_column("what is measured", overflow="fold", max_width=54)
     for heading in ("median", "5–95 %", "must be"):
         table.add_column(heading, justify="right", no_wrap=True)
     for claim in study.claims:

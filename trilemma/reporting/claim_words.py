@@ -36,10 +36,12 @@ def value_texts(measured: Measured) -> tuple[str, str]:
 
 
 def asked_text(condition: Condition | Record) -> str:
-    """Return what a metric must be: ``above 5 %``, ``above 1 and below 3``."""
+    """Return what a metric must be: ``above 5 %``, ``1 to 3``."""
     percent = isinstance(condition, Condition) and condition.paired == "shortfall"
     limits = (("above", condition.above), ("below", condition.below))
-    return " and ".join(f"{word} {_limit(value, percent)}" for word, value in limits if value is not None)
+    if condition.above is not None and condition.below is not None:
+        return f"{_limit(condition.above, percent)} to {_limit(condition.below, percent)}"
+    return "".join(f"{word} {_limit(value, percent)}" for word, value in limits if value is not None)
 
 
 def _limit(value: float, percent: bool) -> str:
