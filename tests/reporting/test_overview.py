@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from tests.validation.conftest import write_model
-from trilemma.errors import LoopsFileError
+from trilemma.errors import LoopsFileError, UnknownNameError
 from trilemma.reporting.overview import overview, overview_page
+from trilemma.translation.model import load_model
 
 
 def _printed(page: object) -> str:
@@ -30,6 +31,17 @@ def test_an_overview_holds_what_lies_beside_the_model(tmp_path: Path) -> None:
     assert loop["stocks"] == ["Fleet[US]"]
     assert all(one["title"] in page for one in found["mechanisms"])
     assert all(one["name"] in page for one in found["levers"])
+
+
+def test_main_views_are_marked_and_must_exist(tmp_path: Path) -> None:
+    folder = tmp_path / "workshop"
+    write_model(folder)
+    (folder / "model.toml").write_text('main_views = ["Trade"]\n', encoding="utf-8")
+    page = _printed(overview_page(overview(load_model(folder / "workshop.mdl"))))
+    assert "Trade *" in page
+    (folder / "model.toml").write_text('main_views = ["Trad"]\n', encoding="utf-8")
+    with pytest.raises(UnknownNameError, match="main_views'.*did you mean 'Trade'"):
+        load_model(folder / "workshop.mdl")
 
 
 def test_a_mistake_beside_the_model_is_said(tmp_path: Path) -> None:

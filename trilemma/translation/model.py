@@ -273,6 +273,9 @@ def load_model(name_or_path: str | Path) -> Model:
     source = _translated(path)
     folder = path.parent
     about = _read_about(folder / "model.toml")
+    for view in about.get("main_views", ()):
+        if view not in source.views:
+            raise unknown_name("view", view, source.views, f"'{folder / 'model.toml'}', 'main_views'")
     parameters, outcomes = folder / "parameters.csv", folder / "outcomes.toml"
     return Model(
         name=folder.name if folder.name == path.stem or about else path.stem,
