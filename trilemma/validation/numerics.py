@@ -110,5 +110,10 @@ def _negative(model: Model, data: xr.Dataset, allowed: list[str], where: str) ->
     measured = f"{len(negative)} of {len(stocks)} stocks"
     said = f"No stock falls below 0 in {data.sizes['run']} draws from the priors."
     if negative:
-        said = f"In {data.sizes['run']} draws from the priors these stocks fall below 0: {', '.join(negative)}."
+        shares = {name: data[name].values for name in negative}
+        told = [
+            f"{name} (to {100 * v.min():.2g} % of its largest value, in draw {v.argmin()})"
+            for name, v in shares.items()
+        ]
+        said = f"In {data.sizes['run']} draws from the priors these stocks fall below 0: {', '.join(told)}."
     return Check(CATEGORY, "no stock is negative", "0 stocks", measured, verdict, said)
