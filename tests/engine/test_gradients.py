@@ -14,7 +14,7 @@ from jax import Array
 
 import trilemma
 from tests.engine.conftest import Loader
-from trilemma.engine import gradients
+from trilemma.engine import gradients, parametrised
 from trilemma.engine.gradients import sensitivities, value_and_gradient
 from trilemma.engine.simulate import simulate
 from trilemma.errors import OverrideError, TrilemmaError, TrilemmaWarning, UnknownNameError
@@ -134,6 +134,61 @@ def test_reverse_equals_forward(load: Loader) -> None:
     np.testing.assert_allclose(jax.grad(function.loss_of)(jnp.asarray(function.central)), gradient, rtol=1e-13)
 
 
+def test_the_way_back_is_the_same_whether_steps_are_kept_or_worked_out_again(
+    load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(GROUPS + "\nlate = DELAY FIXED(total*spill, 1, 0)~~|\n", saveper=1)
+
+    def gradient() -> np.ndarray:
+        function = value_and_gradient(
+            model, lambda o: jnp.sum(o["level"] ** 2) + jnp.sum(o["late"]), ["spill"], outcomes=["level", "late"]
+        )
+        return function(function.central)[1]
+
+    kept = gradient()
+    monkeypatch.setattr(parametrised, "KEPT", 0)
+    np.testing.assert_allclose(gradient(), kept, rtol=1e-13)
+
+
+def test_a_sampler_can_compile_map_and_differentiate_the_loss(load: Loader) -> None:
+    function = value_and_gradient(load(GROUPS), loss, ["rate", "spill"], outcomes=["level", "total"])
+
+    def log_density(unbounded: dict[str, Array]) -> Array:
+        return -function.loss_of(jnp.exp(unbounded["log theta"])) - jnp.sum(unbounded["log theta"] ** 2)
+
+    chains = {"log theta": jnp.log(function.central * np.random.default_rng(0).uniform(0.8, 1.2, (4, 4)))}
+    together = jax.jit(jax.vmap(jax.value_and_grad(log_density)))(chains)
+    values, slopes = function(np.exp(chains["log theta"]))
+    expected = -slopes * np.exp(chains["log theta"]) - 2 * chains["log theta"]
+    assert together[0].dtype == jnp.float64
+    np.testing.assert_allclose(together[0], -values - (chains["log theta"] ** 2).sum(axis=1), rtol=1e-13)
+    np.testing.assert_allclose(together[1]["log theta"], expected, rtol=1e-12)
+    np.testing.assert_allclose(jax.vmap(log_density)(chains), together[0], rtol=1e-13)
+
+
+def test_chains_are_the_runs_of_one_batch(load: Loader) -> None:
+    function = value_and_gradient(load(GROUPS), loss, ["rate", "spill"], outcomes=["level", "total"])
+    chains = jnp.asarray(function.central * np.ones((4, 1)))
+    operations = str(jax.make_jaxpr(jax.vmap(jax.grad(function.loss_of)))(chains))
+    assert "f64[3,4]" in operations  # the level of the three segments in all runs
+    assert "f64[4,3,1]" not in operations
+
+
+def test_a_sampler_meets_a_finite_slope_where_the_plain_one_is_not(load: Loader) -> None:
+    model = load("x = IF THEN ELSE(zero = 0, a, p*EXP(1/zero))~~|\nzero = 0~~|\na = 1.2~~|\np = 1.5~~|")
+    function = value_and_gradient(model, lambda o: jnp.sum(o["x"] ** 2), ["a", "p"], outcomes=["x"])
+    slopes = jax.vmap(jax.grad(function.loss_of))(jnp.asarray([[1.2, 1.5], [2.0, 1.5]]))
+    np.testing.assert_allclose(slopes, [[2 * 1.2 * 9, 0], [2 * 2.0 * 9, 0]], rtol=1e-14)
+
+
+def test_a_sampler_maps_thetas_over_the_runs_of_overrides(load: Loader) -> None:
+    runs = {"spill": xr.DataArray([0.0, 0.02], dims="run")}
+    function = value_and_gradient(load(GROUPS), loss, ["rate[A]"], outcomes=["level", "total"], overrides=runs)
+    thetas = jnp.asarray([[0.1], [0.2], [0.3]])
+    mapped = jax.vmap(function.loss_of)(thetas)
+    np.testing.assert_allclose(mapped, [function(theta)[0] for theta in np.asarray(thetas)], rtol=1e-13)
+
+
 def test_reverse_in_a_batch_equals_its_single_runs(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradients, "REVERSE_CHUNK", 2)
     function = value_and_gradient(load(GROUPS), loss, ["rate", "spill"], outcomes=["level", "total"])
@@ -200,31 +255,40 @@ _NAMES = """viability[EUV], proxy build rate, risk slope, init CN devs[USclosed]
 init AI investment[US], compute life, yield base, litho rate, research productivity, lambda, distill max,
 build delay[US], init power[CN], reaction coefficient"""
 PARAMETERS: list[str] = [*_NAMES.replace("\n", " ").split(", ")]
-SCALES = (3e-3, 3e-4, 1e-4, 1e-5, 1e-6)
+SCALES = (3e-3, 1e-3, 5e-4, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6)
+POINTS = np.arange(-4, 5)
+STENCILS = np.array(
+    [
+        [0, 0, 1, -8, 0, 8, -1, 0, 0],
+        [3, -16, 36, -48, 25, 0, 0, 0, 0],
+        [0, 0, 0, 0, -25, 48, -36, 16, -3],
+    ]
+)
+"""Twelve times the slope at the middle of nine points, to fourth order: central, and from either side alone."""
 
 
 def largest_error(model: Model, parameters: list[str], outcomes: list[str]) -> float:
-    """Return the largest difference from central differences, at the best of some steps, over the largest derivative.
+    """Return the largest difference from finite differences, the best of some, over the largest derivative.
 
-    A small step loses digits, a large one meets corners; derivatives below 1e-5 of outcome / parameter are noise.
+    A small step loses digits, and a large one meets corners: next to a corner, a difference from one side alone is the
+    one that has a limit. Derivatives below 1e-5 of outcome / parameter are noise.
     """
     jac = sensitivities(model, parameters=parameters, outcomes=outcomes)
     values = model.constants()
     base = np.array([values[name] for name in parameters])
-    errors = np.full((len(SCALES), len(outcomes), len(parameters)), np.inf)
+    errors = np.full((len(SCALES), len(STENCILS), len(outcomes), len(parameters)), np.inf)
     for row, scale in enumerate(SCALES):
-        points = np.repeat(base[:, None], 4 * len(base), axis=1)  # four runs for each parameter
-        for i, value in enumerate(base):
-            points[i, 4 * i : 4 * i + 4] += scale * value * np.array([-2, -1, 1, 2])
-        runs = xr.Dataset({name: ("run", values) for name, values in zip(parameters, points, strict=True)})
-        ds = simulate(model, runs, outcomes=outcomes)
+        moved = base[:, None, None] * (1 + scale * np.eye(len(base))[:, :, None] * POINTS)
+        columns = zip(parameters, moved.reshape(len(base), -1), strict=True)
+        ds = simulate(model, xr.Dataset({name: ("run", column) for name, column in columns}), outcomes=outcomes)
         for column, name in enumerate(outcomes):
-            a, b, c, d = np.moveaxis(ds[name].to_numpy().reshape(len(base), 4, -1), 1, 0)
-            rough = (a - 8 * b + 8 * c - d) / (12 * scale * base[:, None])
+            around = ds[name].transpose("run", ...).to_numpy().reshape(len(base), len(POINTS), -1)
             exact = jac[name].to_numpy().reshape(len(base), -1)
-            floor = 1e-5 * np.abs(a).max() / np.abs(base)
-            errors[row, column] = np.abs(rough - exact).max(axis=1) / np.maximum(np.abs(exact).max(axis=1), floor)
-    return float(errors.min(axis=0).max())
+            largest = np.maximum(np.abs(exact).max(axis=1), 1e-5 * np.abs(around).max() / np.abs(base))
+            for line, stencil in enumerate(STENCILS):
+                rough = np.tensordot(around, stencil, (1, 0)) / (12 * scale * base[:, None])
+                errors[row, line, column] = np.abs(rough - exact).max(axis=1) / largest
+    return float(errors.min(axis=(0, 1)).max())
 
 
 @pytest.mark.slow

@@ -1,9 +1,8 @@
 """Exact gradients of outcomes: forward mode for all outcomes to some parameters, reverse mode for one loss to many.
 
-Forward mode runs one column for each pair of a run and a parameter, with a tangent of 1 on that parameter: columns take
-the place of runs, so that they are chunked and spread over threads as runs are. Where a model has a corner or a jump
-(`trilemma show --kinks`), the gradient is that of the side on which the run lies; the shift of a jump in time, as by
-the start of a STEP, has no gradient.
+Forward mode carries one direction for each parameter along a run that is worked out once; reverse mode goes back along
+it. Where a model has a corner or a jump (`trilemma show --kinks`), the gradient is that of the side on which the run
+lies; the shift of a jump in time, as by the start of a STEP, has no gradient.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,22 +19,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jax import Array
+from jax import Array, lax
+from jax.custom_batching import custom_vmap
 
+from trilemma.engine import guarded
 from trilemma.engine.batches import given, workers
 from trilemma.engine.inputs import Overrides
-from trilemma.engine.loop import Given, Request
-from trilemma.engine.parametrised import Parametrised, outcome_dims, outcomes_at, parametrise, refuse_delays
+from trilemma.engine.loop import Given
+from trilemma.engine.parametrised import (
+    Parametrised,
+    outcome_dims,
+    outcomes_at,
+    parametrise,
+    refuse_delays,
+)
 from trilemma.engine.simulate import time_unit, without_effect
 from trilemma.errors import OverrideError, TrilemmaWarning, list_names
 from trilemma.translation.model import Model, load_model
 
 FORWARD_CHUNK = 256
 REVERSE_CHUNK = 128
-"""Columns, and runs, in one call at most: a chunk stays in the cache, and bounds the memory."""
-
-KEPT = 4 * 2**20
-"""Bytes for each run that reverse mode keeps of the states of all steps; beyond that it keeps those of saves."""
+"""Pairs of a run and a direction, and runs, in one call at most: a chunk stays in the cache, and bounds the memory."""
 
 Loss = Callable[[dict[str, Array]], Array]
 """From outcomes by name, each (time, dims) at the saved times, to one number; made of JAX operations."""
@@ -115,54 +120,102 @@ def _jacobian(problem: Parametrised, progress: Callable[[int, int], None] | None
     count, runs = len(problem.slots), problem.plan.inputs.runs or 1
     central = np.broadcast_to(problem.central, (count, runs))
     compiled = _forward(problem)
-    columns = count * runs
+    blocks = list(_blocks(runs, count))
 
-    def call(where: np.ndarray) -> dict[str, np.ndarray]:
-        run, parameter = where // count, where % count
-        tangent = (parameter == np.arange(count)[:, None]).astype(float)
-        arrays = given(problem.plan.inputs, run, runs)
-        return jax.device_get(compiled(arrays, jnp.asarray(central[:, run]), jnp.asarray(tangent)))
+    def call(block: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
+        where, directions = block
+        arrays = given(problem.plan.inputs, where, runs)
+        theta: Any = central[:, where]
+        return compiled(arrays, theta, along_parameters(count, directions, len(where)))[1]
 
-    parts: list[dict[str, np.ndarray]] = []
-    chunks = list(pieces(columns, FORWARD_CHUNK))
-    for part in in_threads(call, chunks):
-        parts.append(part)
+    found: dict[str, np.ndarray] = {}
+    for done, ((where, directions), part) in enumerate(zip(blocks, in_threads(call, blocks), strict=True)):
+        for label, slopes in part.items():
+            whole = found.setdefault(label, np.empty((*slopes.shape[1:-1], runs, count)))
+            whole[..., where[:, None], directions] = np.moveaxis(slopes, 0, -1)
         if progress is not None:
-            progress(min(columns, len(parts) * len(chunks[0])), columns)
-    joined = {label: np.concatenate([part[label] for part in parts], axis=-1)[..., :columns] for label in parts[0]}
-    return {label: array.reshape((*array.shape[:-1], runs, count)) for label, array in joined.items()}
+            progress(runs * count * (done + 1) // len(blocks), runs * count)
+    return found
 
 
-_Forward = Callable[[Given, Array, Array], dict[str, Array]]
+def _blocks(runs: int, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the runs and the parameters of each call, all of the same size; one call at least for each thread."""
+    several = list(pieces(count, FORWARD_CHUNK)) if runs < 2 * workers() else [np.arange(count)]
+    several = several if len(several[0]) <= FORWARD_CHUNK else list(pieces(count, FORWARD_CHUNK))
+    for where in pieces(runs, max(1, FORWARD_CHUNK // len(several[0]))):
+        yield from ((where, directions) for directions in several)
+
+
+def along_parameters(count: int, which: np.ndarray, runs: int) -> Any:  # noqa: ANN401 - an array, for JAX
+    """Return the directions of some of the parameters, shape (directions, parameters, runs)."""
+    return np.broadcast_to(np.eye(count)[which][:, :, None], (len(which), count, runs))
+
+
+_Forward = Callable[[Given, Array, Any], tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]
 
 
 def _forward(problem: Parametrised) -> _Forward:
-    """Return the compiled directional derivative of the outcomes; equal problems share it."""
+    """Return the compiled directional derivatives of the outcomes; equal problems share them."""
     wanted = problem.plan.wanted
     key = (problem.model, problem.plan.request, problem.slots, *wanted.labels, problem.plan.stride)
     if key not in _COMPILED:
         while len(_COMPILED) >= 64:
             _COMPILED.pop(next(iter(_COMPILED)))
-        _COMPILED[key] = jax.jit(lambda given, theta, tangent: _directional(problem, given, theta, tangent))
+        _COMPILED[key] = guarded_where_needed(partial(_directional, problem))
     return _COMPILED[key]
 
 
 _COMPILED: dict[tuple[object, ...], _Forward] = {}
 
 
-def _directional(problem: Parametrised, given: Given, theta: Array, tangent: Array) -> dict[str, Array]:
-    """Return how each outcome changes along a tangent, shape (time or 1, dims, columns)."""
+def _directional(
+    problem: Parametrised, given: Given, theta: Array, directions: Array
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the outcomes, and how each changes along directions, shape (directions, time or 1, dims, runs)."""
 
     def function(theta: Array) -> dict[str, Array]:
-        return {label: value.values for label, value in outcomes_at(problem, given, theta)[0].items()}
+        return {label: value.values for label, value in outcomes_at(problem, given, theta, reverse=False).items()}
 
-    values, slopes = jax.jvp(function, (theta,), (tangent,))
+    along = jax.vmap(lambda direction: jax.jvp(function, (theta,), (direction,)), out_axes=(None, 0))
+    values, slopes = along(directions)
 
     def defined(value: Array, slope: Array) -> Array:
         slope = jnp.where(jnp.isnan(value), jnp.nan, slope)  # a guarded value is NaN, its slope would be 0
         return jnp.broadcast_to(slope, (*slope.shape[:-1], theta.shape[-1]))
 
-    return jax.tree.map(defined, values, slopes)
+    return values, jax.tree.map(defined, values, slopes)
+
+
+def guarded_where_needed(function: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """Return a function that differentiates a model, compiled; with guards only where it takes them.
+
+    Parameters
+    ----------
+    function
+        From arrays to values, and slopes with axes in front of those of the values.
+    """
+
+    def plain(*arguments: Any) -> tuple[tuple[Any, Any], Array]:  # noqa: ANN401 - trees of arrays
+        with guarded.without_guards():
+            found = function(*arguments)
+        return found, sound(*found)
+
+    first, second = jax.jit(plain), jax.jit(function)
+
+    def differentiated(*arguments: Any) -> tuple[Any, Any]:  # noqa: ANN401 - trees of arrays
+        found, is_sound = first(*arguments)
+        return jax.device_get(found if is_sound else second(*arguments))
+
+    return differentiated
+
+
+def sound(values: Any, slopes: Any) -> Array:  # noqa: ANN401 - trees of arrays
+    """Return whether the slopes of all values that are finite are finite."""
+
+    def well(value: Array, slope: Array) -> Array:
+        return jnp.all(jnp.isfinite(slope) | jnp.broadcast_to(~jnp.isfinite(value), slope.shape))
+
+    return jnp.all(jnp.stack(jax.tree.leaves(jax.tree.map(well, values, slopes))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,14 +232,15 @@ class LossGradient:
         Their values as the file and the overrides give them: shape (parameters,), or (runs, parameters).
     loss_of
         The pure function of JAX from theta (parameters,) to the loss, for one run or, with theta (runs, parameters),
-        for each: for samplers and further transformations.
+        for each: for samplers. It can be compiled, differentiated in reverse mode, and mapped over thetas with
+        `jax.vmap`, which makes them the runs of one batch.
     """
 
     problem: Parametrised
     parameters: tuple[str, ...]
     central: np.ndarray
     loss_of: Callable[[Array], Array]
-    compiled: Callable[[Given, Array], tuple[Array, Array]]
+    compiled: Callable[[Given, Array], tuple[np.ndarray, np.ndarray]]
 
     def __call__(self, theta: np.ndarray | Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
         """Return the loss and its gradient.
@@ -212,7 +266,7 @@ class LossGradient:
             inputs = self.problem.plan.inputs
             arrays = given(inputs, where, inputs.runs or 1)
             theta: Any = rows[where].T
-            return jax.device_get(self.compiled(arrays, theta))
+            return self.compiled(arrays, theta)
 
         losses, gradients = zip(*in_threads(call, list(pieces(len(rows), REVERSE_CHUNK))), strict=True)
         loss, gradient = np.concatenate(losses), np.concatenate(gradients, axis=-1).T
@@ -267,40 +321,61 @@ def value_and_gradient(
         seed=seed,
     )
     refuse_delays(problem)
-    problem = replace(problem, plan=replace(problem.plan, request=_checkpointed(problem)))
     runs = problem.plan.inputs.runs
-
-    arrays = given(problem.plan.inputs, np.arange(runs or 1), runs or 1)
-
-    def loss_of(theta: Array) -> Array:
-        points = jnp.broadcast_to(theta, (*(() if runs is None else (runs,)), theta.shape[-1]))
-        columns = points.reshape(-1, theta.shape[-1]).T
-        return _losses(problem, loss, arrays, columns).reshape(points.shape[:-1])
-
-    def both(arrays: Given, theta: Array) -> tuple[Array, Array]:
-        losses, back = jax.vjp(lambda theta: _losses(problem, loss, arrays, theta), theta)
-        return losses, back(jnp.ones_like(losses))[0]  # runs are independent: one pass gives all their gradients
-
     labels = tuple(slot.label for slot in problem.slots)
     central = problem.central[:, 0] if runs is None else np.broadcast_to(problem.central, (len(labels), runs)).T
-    return LossGradient(problem, labels, central, loss_of, jax.jit(both))
+
+    compiled = guarded_where_needed(partial(_with_slopes, problem, loss))
+    return LossGradient(problem, labels, central, _for_samplers(problem, loss), compiled)
 
 
-def _checkpointed(problem: Parametrised) -> Request:
-    """Return the request with what reverse mode keeps: the state at each step, or, where that is large, at each save.
+def _with_slopes(problem: Parametrised, loss: Loss, given: Given, theta: Array) -> tuple[Array, Array]:
+    """Return the losses (runs,) and their gradients (parameters, runs) at theta (parameters, runs)."""
+    losses, back = jax.vjp(lambda theta: _losses(problem, loss, given, theta), theta)
+    return losses, back(jnp.ones_like(losses))[0]  # runs are independent: one pass gives all their gradients
 
-    Keeping each state is faster: a step is worked out once more, whereas between saves it is worked out twice more.
-    """
-    model, request = problem.model, problem.plan.request
-    states = sum(max(1, np.prod(v.shape)) for v in model.nodes.values() if v.kind == "stock" or v.hidden)
-    small = 8 * states * request.saves * request.steps_per_save <= KEPT
-    return replace(request, checkpoint="step" if small and not request.pipes else "save")
+
+def _for_samplers(problem: Parametrised, loss: Loss) -> Callable[[Array], Array]:
+    """Return the loss as a pure function of theta that compiles, maps over thetas, and knows its own slope."""
+    runs = problem.plan.inputs.runs
+    arrays = given(problem.plan.inputs, np.arange(runs or 1), runs or 1)
+
+    @custom_vmap
+    def evaluated(theta: Array) -> tuple[Array, Array]:
+        front = (*(() if runs is None else (runs,)), theta.shape[-1])
+        points = jnp.broadcast_to(theta, np.broadcast_shapes(theta.shape, front))
+        columns = points.reshape(-1, theta.shape[-1]).T
+        with guarded.without_guards():
+            losses, slopes = _with_slopes(problem, loss, arrays, columns)
+        losses, slopes = lax.cond(
+            sound(losses, slopes), lambda: (losses, slopes), lambda: _with_slopes(problem, loss, arrays, columns)
+        )
+        return losses.reshape(points.shape[:-1]), slopes.T.reshape(points.shape)
+
+    @evaluated.def_vmap
+    def _(_: int, __: list[bool], theta: Array) -> tuple[tuple[Array, Array], tuple[bool, bool]]:
+        found = evaluated(theta) if runs is None else lax.map(evaluated, theta)
+        return found, (True, True)
+
+    @jax.custom_vjp
+    def loss_of(theta: Array) -> Array:
+        return evaluated(theta)[0]
+
+    def forward(theta: Array) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
+        losses, slopes = evaluated(theta)
+        return losses, slopes
+
+    def backward(slopes: Array, pull: Array) -> tuple[Array]:
+        return (pull[..., None] * slopes,)
+
+    loss_of.defvjp(forward, backward)
+    return loss_of
 
 
 def _losses(problem: Parametrised, loss: Loss, given: Given, theta: Array) -> Array:
     """Return the loss of each run, shape (runs,); theta has shape (parameters, runs)."""
     runs = theta.shape[-1]
-    found, _ = outcomes_at(problem, given, theta)
+    found = outcomes_at(problem, given, theta, reverse=True)
     spread = {name: jnp.broadcast_to(v.values, (*v.values.shape[:-1], runs)) for name, v in found.items()}
     return jax.vmap(loss, in_axes=-1)(spread)
 
@@ -315,7 +390,7 @@ def pieces(count: int, largest: int) -> Iterator[np.ndarray]:
         yield np.minimum(np.arange(first, first + size), count - 1)
 
 
-def in_threads(call: Callable[[np.ndarray], Any], pieces: Sequence[np.ndarray]) -> Iterator[Any]:
+def in_threads(call: Callable[[Any], Any], pieces: Sequence[Any]) -> Iterator[Any]:
     """Yield the result of each chunk in order; all threads call one compiled function."""
     if len(pieces) == 1:
         yield call(pieces[0])

@@ -1,7 +1,10 @@
 """Operations whose slope is infinite or undefined somewhere: there it is set to 0, so that gradients stay finite.
 
 The values are those of the plain operations. Vensim models write ``IF THEN ELSE(x = 0, 0, a / x)``: both branches are
-worked out, and on the way back the slope of the branch not taken is multiplied by 0, which has to give 0.
+worked out, and on the way back the slope of the branch not taken is multiplied by 0, which has to give 0. Few models
+need that anywhere in a run, and a comparison with infinity at each product doubles what a gradient costs: whoever
+differentiates does so first `without_guards`. An infinite slope that counts makes the result infinite or undefined,
+never wrong; only then is the guarded one needed.
 
 `exact_product` and `exact_quotient` are rounded as IEEE 754 has it, for what INTEGER, MODULO or a comparison looks at:
 XLA divides by a literal through its inverse, and joins a product and a sum without rounding between them, so that
@@ -24,6 +27,7 @@ _NEVER = 1.2345e-300
 """A number that no model computes with."""
 
 _values_alone: ContextVar[bool] = ContextVar("values_alone", default=False)
+_guards: ContextVar[bool] = ContextVar("guards", default=True)
 
 
 @contextmanager
@@ -36,12 +40,32 @@ def values_alone() -> Generator[None]:
         _values_alone.reset(token)
 
 
+@contextmanager
+def without_guards() -> Generator[None]:
+    """Leave infinite slopes as they are in what is traced for differentiation inside."""
+    token = _guards.set(False)
+    try:
+        yield
+    finally:
+        _guards.reset(token)
+
+
 class _Guarded(jax.custom_jvp[Array]):
     """A function with a slope of its own, unless values alone are wanted."""
 
     def __call__(self, *arguments: Array) -> Array:
         """Return its value."""
         return self.fun(*arguments) if _values_alone.get() else super().__call__(*arguments)
+
+
+def _zero_where(singular: Array, slope: Array) -> Array:
+    """Return a slope, and 0 where it is singular."""
+    return jnp.where(singular, 0.0, slope) if _guards.get() else slope
+
+
+def _finite(x: Array) -> Array:
+    """Return x, and 0 where it is infinite or undefined."""
+    return _zero_where(~jnp.isfinite(x), x)
 
 
 @_Guarded
@@ -54,8 +78,7 @@ def divide(a: Array, b: Array) -> Array:
 def _divide_slope(primals: Pair, tangents: Pair) -> Pair:
     (a, b), (da, db) = primals, tangents
     ratio = a / b
-    inverse = jnp.where(b == 0, 0.0, 1 / b)
-    return ratio, inverse * (da - jnp.where(b == 0, 0.0, ratio) * db)
+    return ratio, _zero_where(b == 0, 1 / b) * (da - _zero_where(b == 0, ratio) * db)
 
 
 @_Guarded
@@ -67,7 +90,7 @@ def log(x: Array) -> Array:
 @log.defjvp
 def _log_slope(primals: tuple[Array], tangents: tuple[Array]) -> Pair:
     (x,), (dx,) = primals, tangents
-    return jnp.log(x), jnp.where(x == 0, 0.0, 1 / x) * dx
+    return jnp.log(x), _zero_where(x == 0, 1 / x) * dx
 
 
 @_Guarded
@@ -80,7 +103,7 @@ def sqrt(x: Array) -> Array:
 def _sqrt_slope(primals: tuple[Array], tangents: tuple[Array]) -> Pair:
     (x,), (dx,) = primals, tangents
     root = jnp.sqrt(x)
-    return root, jnp.where(x > 0, 0.5 / root, 0.0) * dx
+    return root, _zero_where(~(x > 0), 0.5 / root) * dx
 
 
 @_Guarded
@@ -93,7 +116,7 @@ def exp(x: Array) -> Array:
 def _exp_slope(primals: tuple[Array], tangents: tuple[Array]) -> Pair:
     (x,), (dx,) = primals, tangents
     value = jnp.exp(x)
-    return value, jnp.where(jnp.isinf(value), 0.0, value) * dx
+    return value, _zero_where(jnp.isinf(value), value) * dx
 
 
 @_Guarded
@@ -106,11 +129,6 @@ def multiply(a: Array, b: Array) -> Array:
 def _multiply_slope(primals: Pair, tangents: Pair) -> Pair:
     (a, b), (da, db) = primals, tangents
     return a * b, _finite(b) * da + _finite(a) * db
-
-
-def _finite(x: Array) -> Array:
-    """Return x, and 0 where it is infinite or undefined."""
-    return jnp.where(jnp.isfinite(x), x, 0.0)
 
 
 @_Guarded

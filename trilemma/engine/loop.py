@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import prod
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -81,8 +81,6 @@ class Request:
     saves: int
     pipes: tuple[tuple[Node, int, bool], ...] = ()
     """The memories with a delay: the steps of the longest one, and whether all elements and runs take as many."""
-    checkpoint: Literal["none", "step", "save"] = "none"
-    """What reverse mode keeps on its way: everything, the state at each step, or the state at each save."""
     first_step: int = 0
     """The number of the first step: save i is then at ``start + (first_step + i * steps_per_save) * time_step``."""
     keep_state: bool = False
@@ -112,6 +110,24 @@ def pure(model: Model, request: Request, *, hoisted: bool = True) -> Program:
     simulation = copy(_simulation(model, request))
     check_functions(model, simulation.nodes)
     return partial(simulation.run, hoist if hoisted else in_loop)
+
+
+class Parts(NamedTuple):
+    """A program in parts, for whoever goes through time in a way of its own: pure, with nothing taken out of a loop.
+
+    The first argument is a `Given`, or what one is made from; the second of two is the number of a step.
+    """
+
+    start: Callable[[Any], Carry]
+    step: Callable[[Any, Array, Carry], Carry]
+    save: Callable[[Any, Array, Carry], dict[str, Array]]
+
+
+def parts(model: Model, request: Request) -> Parts:
+    """Return the program of a request in parts: its start, a step by its number, and the outcomes at one."""
+    simulation = copy(_simulation(model, request))
+    check_functions(model, simulation.nodes)
+    return Parts(simulation.start, simulation.step, simulation.save)
 
 
 def checks(model: Model, request: Request) -> Checks:
@@ -197,14 +213,12 @@ class _Simulation:
         def advance(carry: Carry, at: Slices) -> tuple[Carry, None]:
             return step(at, carry), None
 
-        one_step = jax.checkpoint(advance, prevent_cse=False) if request.checkpoint == "step" else advance
-
         def save(carry: Carry, at: tuple[Slices, Slices, Array]) -> tuple[Carry, tuple[dict[str, Array], Array]]:
             at_save, at_steps, is_last = at
             outcomes = saved(at_save, carry.state)
 
             def to_next_save(carry: Carry) -> Carry:
-                return lax.scan(one_step, carry, at_steps, length=request.steps_per_save)[0]
+                return lax.scan(advance, carry, at_steps, length=request.steps_per_save)[0]
 
             # a scan sorts the keys of what it carries; the checks have an order of their own
             states = {node: carry.state[node] for node in (*self.stocks, *self.memories)}
@@ -212,15 +226,27 @@ class _Simulation:
             failures = first_failures(self.checks, self.model, states, saved_ones, runs)
             return lax.cond(is_last, lambda carry: carry, to_next_save, carry), (outcomes, failures)
 
-        segment = jax.checkpoint(save, prevent_cse=False) if request.checkpoint == "save" else save
         by_save = jax.tree.map(lambda a: a.reshape((request.saves, request.steps_per_save, *a.shape[1:])), at_steps)
         is_last = jnp.arange(request.saves) == request.saves - 1
-        carry, (outcomes, failures) = lax.scan(segment, Carry(state, pipes), (at_saves, by_save, is_last))
+        carry, (outcomes, failures) = lax.scan(save, Carry(state, pipes), (at_saves, by_save, is_last))
         if request.keep_state:
             outcomes |= {state_label(node): level[None] for node, level in carry.state.items()}
             outcomes |= {slots_label(node): in_order(pipe)[None] for node, pipe in carry.pipes.items()}
             outcomes |= {steps_label(node): pipe.steps[None] for node, pipe in carry.pipes.items()}
         return outcomes, failures
+
+    def start(self, given: Given) -> Carry:
+        """Return what goes into the first step."""
+        return Carry(*self._initial_state(given))
+
+    def step(self, given: Given, count: Array, carry: Carry) -> Carry:
+        """Take one step."""
+        series, step = self._hoisted_step(in_loop, given, count[None], carry.state)
+        return step(jax.tree.map(lambda array: array[0], series), carry)
+
+    def save(self, given: Given, count: Array, carry: Carry) -> dict[str, Array]:
+        """Return the outcomes at a step."""
+        return self._saved(given, count, carry.state)
 
     def delays(self, given: Given) -> dict[Node, Array]:
         """Return the delay of each memory that has one, in steps: whole numbers."""

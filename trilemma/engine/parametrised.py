@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from trilemma.engine.inputs import Inputs, Overrides
-from trilemma.engine.loop import Given, pure
+from trilemma.engine.loop import Given, Parts, parts, pure, sizes
+from trilemma.engine.programs import FEW_RUNS
+from trilemma.engine.reverse import reversible
 from trilemma.engine.simulate import Plan, plan_run, selected
 from trilemma.errors import OverrideError, list_names
 from trilemma.translation import ir
@@ -25,6 +27,9 @@ from trilemma.translation.labelled import Labelled
 from trilemma.translation.model import Model, Selection
 from trilemma.translation.ordering import component_of, upstream
 from trilemma.translation.picking import pick
+
+KEPT = 4 * 2**20
+"""Bytes for each run that reverse mode keeps of the states of all steps; beyond that it keeps those of saves."""
 
 
 class Slot(NamedTuple):
@@ -160,29 +165,62 @@ def _central(inputs: Inputs, slots: Sequence[Slot]) -> np.ndarray:
     return np.stack(np.broadcast_arrays(*values)).astype(float)
 
 
-def moved(given: Given, slots: Sequence[Slot], theta: Array) -> Given:
-    """Return the inputs with the parameters at theta, shape (parameters, runs)."""
-    constants, replaced = dict(given.constants), dict(given.replaced)
+Moving: TypeAlias = dict[str, dict[str, Array]]
+"""The arrays that hold parameters, by key: "constants" and "replaced", as in `Given`."""
+
+
+def moving(given: Given, slots: Sequence[Slot], theta: Array) -> Moving:
+    """Return the inputs that hold parameters, with these at theta, shape (parameters, runs)."""
     by_key: dict[tuple[str, bool], list[int]] = {}
     for row, slot in enumerate(slots):
         by_key.setdefault((slot.key, slot.held), []).append(row)
+    found: Moving = {"constants": {}, "replaced": {}}
     for (key, held), rows in by_key.items():
-        holder: dict[str, Any] = replaced if held else constants
+        holder: dict[str, Any] = given.replaced if held else given.constants
         old = jnp.asarray(holder[key])
         runs = max(old.shape[-1], theta.shape[-1])
         if old.ndim == 1:
-            holder[key] = jnp.broadcast_to(theta[rows[0]], (runs,))
+            new = jnp.broadcast_to(theta[rows[0]], (runs,))
         else:
             index = tuple(np.array(axis) for axis in zip(*(slots[row].element for row in rows), strict=True))
-            holder[key] = jnp.broadcast_to(old, (*old.shape[:-1], runs)).at[index].set(theta[np.array(rows)])
+            new = jnp.broadcast_to(old, (*old.shape[:-1], runs)).at[index].set(theta[np.array(rows)])
+        found["replaced" if held else "constants"][key] = new
+    return found
+
+
+def placed(given: Given, moving: Moving) -> Given:
+    """Return the inputs with others in place of those that hold parameters."""
+    constants, replaced = given.constants | moving["constants"], given.replaced | moving["replaced"]
     return given._replace(constants=constants, replaced=replaced)
 
 
-def outcomes_at(problem: Parametrised, given: Given, theta: Array) -> tuple[dict[str, Labelled], Array]:
-    """Return the outcomes, each (time or 1, dims, runs or 1), and what failed; see `checks`. Pure."""
+def outcomes_at(problem: Parametrised, given: Given, theta: Array, *, reverse: bool) -> dict[str, Labelled]:
+    """Return the outcomes, each (time or 1, dims, runs or 1), for parameters (parameters, runs). Pure.
+
+    Parameters
+    ----------
+    reverse
+        Whether it will be differentiated in reverse mode, for which it is made then, or in forward mode.
+    """
+    model, request = problem.model, problem.plan.request
+    moved, few = moving(given, problem.slots, theta), theta.shape[-1] <= FEW_RUNS
+    if not reverse:
+        inputs = placed(given, moved)
+        return _outcomes(problem, inputs, pure(model, request, hoisted=few)(inputs)[0])
+    own = parts(model, request)
+    simulation = Parts(
+        lambda moving: own.start(placed(given, moving)),
+        lambda moving, count, carry: own.step(placed(given, moving), count, carry),
+        lambda moving, count, carry: own.save(placed(given, moving), count, carry),
+    )
+    held = sizes(model, request)
+    keep = 8 * (held.states + held.delayed) * request.saves * request.steps_per_save <= KEPT
+    return _outcomes(problem, placed(given, moved), reversible(simulation, request, few=few, keep=keep)(moved))
+
+
+def _outcomes(problem: Parametrised, given: Given, saved: Mapping[str, Array]) -> dict[str, Labelled]:
+    """Return the outcomes from what the program saves."""
     model, plan = problem.model, problem.plan
-    given = moved(given, problem.slots, theta)
-    saved, failures = pure(model, plan.request)(given)
     whole = {key: saved[key] if key in saved else given.constants[key][None] for key in plan.wanted.keys}
 
     def named(selection: Selection) -> Labelled:
@@ -198,8 +236,7 @@ def outcomes_at(problem: Parametrised, given: Given, theta: Array) -> tuple[dict
             return picked.of(whole[picked.variable.key])
 
         found[name] = evaluate(outcome.expression, lookup, plan.times)
-    thinned = {label: Labelled(found[label].dims, found[label].values[:: plan.stride]) for label in plan.wanted.labels}
-    return thinned, failures
+    return {label: Labelled(found[label].dims, found[label].values[:: plan.stride]) for label in plan.wanted.labels}
 
 
 def outcome_dims(problem: Parametrised) -> dict[str, tuple[str, ...]]:

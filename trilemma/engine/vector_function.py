@@ -146,7 +146,7 @@ def vector_function(
     base = given(problem.plan.inputs, np.arange(1), 1)
 
     def of(theta: Array) -> Array:
-        found, _ = outcomes_at(problem, base, theta[:, None])
+        found = outcomes_at(problem, base, theta[:, None], reverse=True)
         return reduce({name: outcome.values for name, outcome in found.items()})[:, 0]
 
     def tangents(values: dict[str, Array], slopes: dict[str, Array]) -> Array:

@@ -100,15 +100,15 @@ _RANK: dict[Answer, int] = {"enough": 0, "too little": 1, "turns back": 2, "the 
 
 
 def _answer(rising: np.ndarray, least: Amount) -> Answer:
-    """Return what a series did that should rise; a move smaller than was asked for has no sign worth the name."""
+    """Return what a series did that should rise."""
     if not np.isfinite(rising).all():
         return "undefined"
     move = rising[-1] - rising[0]
     level = np.abs(rising).max()
     number, is_share = amount(least)
     needed = number * abs(rising[0]) if is_share else number
-    if abs(move) < needed or abs(move) <= STILL * level:
-        return "too little"
-    if move < 0:
+    if move < -STILL * level:
         return "the other way"
-    return "turns back" if np.diff(rising).min() < -max(TURN * move, STILL * level) else "enough"
+    if np.diff(rising).min() < -max(TURN * move, STILL * level):
+        return "turns back"
+    return "enough" if move >= needed and move > STILL * level else "too little"
