@@ -257,26 +257,30 @@ class _Simulation:
     ) -> tuple[list[Slices], Callable[[Slices, Carry], Carry]]:
         """Return what the steps need of their instants, to be scanned, and one step from a slice of it."""
         method = METHODS[self.request.method]
-        shifts = [stage * self.request.time_step for stage in method.stages]
-        parts = [split(partial(self._rates, shift), given, steps, state) for shift in shifts]
+        count, stages = steps.shape[0], len(method.stages)
+        shifts = jnp.tile(jnp.array(method.stages) * self.request.time_step, count)
+        instants, flows = split(self._rates, given, (jnp.repeat(steps, stages), shifts), state)
+        series = [[array.reshape((count, stages, *array.shape[1:])) for array in instants]]
+        entering: Callable[[Slices, State], State] | None = None
         if self.memories:
-            parts.append(split(self._entering, given, steps, state))
+            taken, entering = split(self._entering, given, steps, state)
+            series.append(taken)
 
         def step(at: Slices, carry: Carry) -> Carry:
             held = {node: carry.state[node] for node in self.memories}
 
-            def rates(levels: State, stage: int) -> State:
-                return parts[stage][1](at[stage], {**levels, **held})
+            def rates(now: Slices, levels: State) -> State:
+                return flows(now, {**levels, **held})
 
             levels = {node: carry.state[node] for node in self.stocks}
-            levels = method.step(rates, levels, self.request.time_step)
+            levels = method.step(rates, at[0], levels, self.request.time_step)
             for node in self.stocks:
                 if _integral(self.model, node).non_negative:
                     levels[node] = jnp.maximum(levels[node], 0.0)
-            held, pipes = self._remembered(parts[-1][1](at[-1], carry.state), carry) if self.memories else ({}, {})
+            held, pipes = self._remembered(entering(at[1], carry.state), carry) if entering is not None else ({}, {})
             return Carry({**levels, **held}, pipes)
 
-        return [series for series, _ in parts], step
+        return series, step
 
     def _remembered(self, entering: State, carry: Carry) -> tuple[State, dict[Node, Pipe]]:
         """Return the memories after a step, from what enters them."""
@@ -296,7 +300,7 @@ class _Simulation:
         nexts = {n: evaluate(self.model, n, active(_memory(self.model, n).next), values, now) for n in self.memories}
         return {node: jnp.broadcast_to(value, state[node].shape) for node, value in nexts.items()}
 
-    def _instant(self, given: Given, count: Array, shift: float = 0.0) -> Instant:
+    def _instant(self, given: Given, count: Array, shift: Array | float = 0.0) -> Instant:
         """Return an instant by the number of its step, and how far into the step it lies."""
         began = jnp.reshape(self.request.start + count * self.request.time_step, (1,))
         return Instant(began + shift, began, count, self.request.time_step, given.draws)
@@ -311,9 +315,9 @@ class _Simulation:
             for key in self.request.outcomes
         }
 
-    def _rates(self, shift: float, given: Given, count: Array, state: State) -> State:
-        """Return the net flows of all stocks at a time within a step."""
-        now = self._instant(given, count, shift)
+    def _rates(self, given: Given, at: tuple[Array, Array], state: State) -> State:
+        """Return the net flows of all stocks at a time within a step: its number, and how far into it."""
+        now = self._instant(given, *at)
         values = self._evaluated(given, self.step_order, dict(state), now)
         rates: State = {}
         for node in self.stocks:
