@@ -7,7 +7,7 @@ as long to compile, and more than that to run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,10 @@ from trilemma.translation.ordering import Node
 State = dict[Node, Array]
 Rates = Callable[[Sequence[Array], State], State]
 """From a slice of what is known of the stages' instants and a state to the net flows of all stocks."""
+
+
+_Slopes: TypeAlias = tuple[State, State]
+"""The net flows of the last stage, and the mean so far."""
 
 
 class Method(NamedTuple):
@@ -52,7 +56,9 @@ def rk4(rates: Rates, at: Sequence[Array], state: State, step: float) -> State:
     ahead = np.array([0.0, 0.5, 0.5, 1.0]) * step
     weights = np.array([1.0, 2.0, 2.0, 1.0]) / 6
 
-    def stage(carry: tuple[State, State], now: tuple[Sequence[Array], Array, Array]) -> tuple[tuple[State, State], None]:
+    def stage(
+        carry: tuple[State, State], now: tuple[Sequence[Array], Array, Array]
+    ) -> tuple[tuple[State, State], None]:
         slope, mean = carry
         slices, by, weight = now
         slope = rates(slices, _moved(state, slope, by))
