@@ -169,7 +169,7 @@ PLANTED: dict[str, tuple[str, tuple[Fault, ...], str, str]] = {
         "numerics",
         ((MDL, "Fleet[actor]= INTEG(shipped[actor]-", "Fleet[actor]= INTEG(shipped[actor]-9-"),),
         "no stock is negative",
-        "In 20 draws from the priors these stocks fall below 0: Fleet.",
+        "In 20 draws from the priors these stocks fall below 0: Fleet (to -",
     ),
     "a run that is not finite": (
         "numerics",
@@ -311,6 +311,14 @@ def test_a_mistake_in_the_file_is_one_sentence(score: Score, old: str, new: str,
     assert "\n" not in str(caught.value)
 
 
+def test_a_known_fault_still_fails_and_says_so(score: Score) -> None:
+    cut: Fault = (MDL, "(1-Effective Control[CHIP])", "(1-0.5)")
+    known: Fault = (TOML, "[numerics]", '[known]\n"sign.chip law" = "the lever is cut off."\n[numerics]')
+    found = failed(score(cut, known, only="sign"))
+    assert {one.name for one in found} == {"chip law"}
+    assert all(one.sentence.endswith("A known fault: the lever is cut off.") for one in found)
+
+
 def test_cases_that_stand_on_each_other_in_a_circle_are_refused(score: Score) -> None:
     sentence = "Nothing is controlled."
     circle: Fault = (TOML, f'"{sentence}"', f'"{sentence}"\nunder = "full law"')
@@ -340,6 +348,6 @@ def test_the_table_of_mechanisms_says_how_each_is_switched_off_and_what_that_doe
     model = write_model(tmp_path / "workshop")
     table = mechanism_table(read_checks(model).mechanisms, check(model, only=["mechanisms"]))
     row = next(line for line in table.splitlines() if line.startswith("| M1 |"))
-    assert "Control of chips: The law keeps chips from China. | `history switch` = 0 |" in row
-    assert "fleet ratio falls by at least 10 %: " in row
-    assert row.endswith("| ✓ |")
+    assert "Control of chips. The law keeps chips from China. | `history switch` = 0 |" in row
+    assert "| ✓ `fleet ratio` " in row
+    assert row.endswith("| ✓ `demand` 0 % |")

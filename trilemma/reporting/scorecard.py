@@ -62,15 +62,20 @@ def mechanism_table(mechanisms: dict[str, MechanismTable], checks: Sequence[Chec
         The checks of the mechanisms.
     """
     lines = [
-        "| | mechanism | switched off by | what then happens | |",
+        "| | mechanism | switched off by | what then changes | what stays within 1 % |",
         "| --- | --- | --- | --- | --- |",
     ]
     for name, table in mechanisms.items():
         own = [one for one in checks if one.name == name]
-        off = "<br>".join(f"`{key}` = {_setting(value)}" for key, value in table.off.items())
-        seen = "<br>".join(f"{one.expected}: {one.measured}" for one in own)
-        marks = " ".join(dict.fromkeys(MARKS[one.verdict] for one in own))
-        lines.append(f"| {name} | {table.title}: {table.sentence} | {off} | {seen} | {marks} |")
+        labels = [*table.rises, *table.falls]
+        changed, unchanged = own[: len(labels)], own[len(labels) :]
+        off = [f"`{key}` = {_setting(value)}" for key, value in table.off.items()]
+        seen = [f"{MARKS[one.verdict]} `{at}` {one.measured}" for at, one in zip(labels, changed, strict=True)]
+        kept = [
+            f"{MARKS[one.verdict]} `{at}` {one.measured}" for at, one in zip(table.unaffected, unchanged, strict=True)
+        ]
+        cells = (name, f"{table.title}. {table.sentence}", *("<br>".join(part) for part in (off, seen, kept)))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

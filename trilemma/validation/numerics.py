@@ -9,7 +9,7 @@ from trilemma.engine.simulate import simulate
 from trilemma.errors import unknown_name
 from trilemma.translation import ir
 from trilemma.translation.model import Model
-from trilemma.validation.cases import prior_draws
+from trilemma.validation.cases import prior_draws, run_draws
 from trilemma.validation.plans import Setting
 from trilemma.validation.result import Check, Verdict
 
@@ -19,7 +19,7 @@ FLOOR = 0.01
 """A difference is held against the value at its time, but against this share of the largest value at least."""
 
 ROUNDING = 1e-9
-"""How far below 0 a stock may fall, as a share of its largest value."""
+"""How far below 0 a stock may fall, as a share of its largest value in the run."""
 
 
 def checks(setting: Setting) -> list[Check]:
@@ -69,13 +69,24 @@ def _draws(setting: Setting) -> list[Check]:
     drawn = prior_draws(model, table.draws, table.seed)
     if not drawn:
         return []
-    inputs = xr.Dataset({name: ("run", values) for name, values in drawn.items()})
-    data = simulate(model, inputs, method=setting.spec.method, warn=False)
+    blocks = [_watched(model, data) for data in run_draws(model, drawn, None, method=setting.spec.method)]
+    data = xr.concat(blocks, "run")
     return [
         _flagged(data, 1, "every draw is finite", "finite"),
         _flagged(data, 2, "every draw stays in the declared ranges", "in the ranges that the model file declares"),
         _negative(model, data, table.may_be_negative, f"{setting.spec.file}, [numerics]"),
     ]
+
+
+def _watched(model: Model, data: xr.Dataset) -> xr.Dataset:
+    """Return what is looked at in the results of draws: how each run ended, and the lowest share of each stock."""
+    stocks = [v.name for v in model.variables.values() if v.kind == "stock"]
+    flat = {name: data[name].values.reshape((data.sizes["run"], -1)) for name in stocks}
+    lowest = {
+        name: ("run", values.min(axis=1) / np.maximum(np.abs(values).max(axis=1), 1e-300))
+        for name, values in flat.items()
+    }
+    return data[["result"]].assign(lowest)
 
 
 def _flagged(data: xr.Dataset, code: int, name: str, what: str) -> Check:
@@ -94,11 +105,15 @@ def _negative(model: Model, data: xr.Dataset, allowed: list[str], where: str) ->
     """Return the check that no stock falls below 0."""
     free = {model.resolve(name, where).variable.name for name in allowed}
     stocks = [v.name for v in model.variables.values() if v.kind == "stock" and v.name not in free]
-    lowest = {name: float(data[name].min() / max(float(np.abs(data[name]).max()), 1e-300)) for name in stocks}
-    negative = [name for name in stocks if lowest[name] < -ROUNDING]
+    negative = [name for name in stocks if float(data[name].min()) < -ROUNDING]
     verdict: Verdict = "failed" if negative else "passed"
     measured = f"{len(negative)} of {len(stocks)} stocks"
     said = f"No stock falls below 0 in {data.sizes['run']} draws from the priors."
     if negative:
-        said = f"In {data.sizes['run']} draws from the priors these stocks fall below 0: {', '.join(negative)}."
+        shares = {name: data[name].values for name in negative}
+        told = [
+            f"{name} (to {100 * v.min():.2g} % of its largest value, in draw {v.argmin()})"
+            for name, v in shares.items()
+        ]
+        said = f"In {data.sizes['run']} draws from the priors these stocks fall below 0: {', '.join(told)}."
     return Check(CATEGORY, "no stock is negative", "0 stocks", measured, verdict, said)

@@ -100,15 +100,15 @@ _RANK: dict[Answer, int] = {"enough": 0, "too little": 1, "turns back": 2, "the 
 
 
 def _answer(rising: np.ndarray, least: Amount) -> Answer:
-    """Return what a series did that should rise."""
+    """Return what a series did that should rise; a move smaller than was asked for has no sign worth the name."""
     if not np.isfinite(rising).all():
         return "undefined"
     move = rising[-1] - rising[0]
     level = np.abs(rising).max()
     number, is_share = amount(least)
     needed = number * abs(rising[0]) if is_share else number
-    if move < -STILL * level:
+    if abs(move) < needed or abs(move) <= STILL * level:
+        return "too little"
+    if move < 0:
         return "the other way"
-    if np.diff(rising).min() < -max(TURN * move, STILL * level):
-        return "turns back"
-    return "enough" if move >= needed and move > STILL * level else "too little"
+    return "turns back" if np.diff(rising).min() < -max(TURN * move, STILL * level) else "enough"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -121,7 +122,18 @@ def check(
         tell(len(found), len(wanted), category)
         found[category] = OWN_RUNS[category](setting)
     tell(len(wanted), len(wanted), "")
-    return [one for category in wanted for one in found[category]]
+    return [_noted(one, spec) for category in wanted for one in found[category]]
+
+
+def _noted(one: Check, spec: Spec) -> Check:
+    """Return a check with what is known of it, where it fails for a fault that the file tells of."""
+    known = spec.known.get(known_as(one))
+    return one if one.passes or known is None else replace(one, sentence=f"{one.sentence} A known fault: {known}")
+
+
+def known_as(one: Check) -> str:
+    """Return the name under which the file tells of a fault."""
+    return f"{one.category}.{one.name}"
 
 
 def _wanted(only: Iterable[str] | None) -> list[str]:

@@ -47,6 +47,8 @@ class Spec(BaseModel):
         How the model is integrated: as its forecasts do it.
     at
         The date of statements that name none.
+    known
+        Faults that are known and not mended, by category and test ("sign.law on chips"): what is wrong. They fail.
     """
 
     model_config = STRICT
@@ -62,6 +64,7 @@ class Spec(BaseModel):
     sectors: dict[str, SectorTable] = {}
     numerics: NumericsTable = NumericsTable()
     evidence: dict[str, MissedTable] = {}
+    known: dict[str, str] = {}
 
     def place(self, category: str, name: str) -> str:
         """Return how messages name a table."""
@@ -91,6 +94,7 @@ class _File(BaseModel):
     sectors: dict[str, dict[str, Any]] = {}
     numerics: NumericsTable = NumericsTable()
     evidence: dict[str, dict[str, Any]] = {}
+    known: dict[str, str] = {}
 
 
 def checks_file(model: Model) -> Path:
@@ -126,6 +130,7 @@ def read_checks(model: Model) -> Spec:
         sectors=_tables(SectorTable, raw.sectors, file, "sectors"),
         numerics=raw.numerics,
         evidence=_tables(MissedTable, raw.evidence, file, "evidence"),
+        known=raw.known,
     )
     _check_cases(spec)
     _check_responses(spec)
