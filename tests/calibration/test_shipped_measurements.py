@@ -59,5 +59,5 @@ def test_all_expressions_can_be_differentiated() -> None:
     comparison = compare_with_evidence(load_model("export_controls"), fitted=True)
     model = comparison.model
     function = residual_function(comparison, [row.name for row in model.parameters.uncertain[:3]])
-    traced = jax.eval_shape(jax.jacfwd(function.of), jnp.asarray(function.central))
+    traced = jax.eval_shape(jax.jacrev(function.of), jnp.asarray(function.central))
     assert traced.shape == (len(comparison.data), 3)
