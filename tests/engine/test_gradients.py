@@ -267,14 +267,16 @@ STENCILS = np.array(
 """Twelve times the slope at the middle of nine points, to fourth order: central, and from either side alone."""
 
 
-def largest_error(model: Model, parameters: list[str], outcomes: list[str]) -> float:
+def largest_error(
+    model: Model, parameters: list[str], outcomes: list[str], at: dict[str, float] | None = None
+) -> float:
     """Return the largest difference from finite differences, the best of some, over the largest derivative.
 
     A small step loses digits, and a large one meets corners: next to a corner, a difference from one side alone is the
-    one that has a limit. Derivatives below 1e-5 of outcome / parameter are noise.
+    one that has a limit. Derivatives below 1e-5 of outcome / parameter are noise. `at` moves some of the parameters.
     """
-    jac = sensitivities(model, parameters=parameters, outcomes=outcomes)
-    values = model.constants()
+    jac = sensitivities(model, at, parameters=parameters, outcomes=outcomes)
+    values = model.constants() | (at or {})
     base = np.array([values[name] for name in parameters])
     errors = np.full((len(SCALES), len(STENCILS), len(outcomes), len(parameters)), np.inf)
     for row, scale in enumerate(SCALES):
@@ -294,8 +296,19 @@ def largest_error(model: Model, parameters: list[str], outcomes: list[str]) -> f
 @pytest.mark.slow
 def test_the_shipped_model_against_central_differences() -> None:
     model = trilemma.load_model("export_controls_v0")
-    outcomes = [name for name in trilemma.load_forecast("policy_comparison").outcomes if name not in model.derived][:24]
+    outcomes = [name for name in trilemma.load_forecast("policy_comparison").outcomes if name in model.variables]
+    assert len(outcomes) > 10
     assert largest_error(model, PARAMETERS, outcomes) <= 1e-6
+
+
+@pytest.mark.slow
+def test_a_constant_next_to_a_corner_against_central_differences() -> None:
+    # a ten-thousandth above its value a release starts a step later: no difference there is better than 1e-6, for want
+    # of room on one side and of digits on the other; in the middle of the smooth stretch below, there is room
+    model, name = trilemma.load_model("export_controls_v0"), "init open capability[West]"
+    outcomes = [name for name in trilemma.load_forecast("policy_comparison").outcomes if name in model.variables]
+    middle = {name: model.constants()[name] * (1 - 6e-4)}
+    assert largest_error(model, [name], outcomes, middle) <= 1e-6
 
 
 def test_the_derivative_of_what_is_undefined_is_undefined() -> None:
