@@ -59,6 +59,8 @@ def hoist(
     instant = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape[1:], array.dtype), instants)
     count = jax.tree.leaves(instants)[0].shape[0]
     closed, shape = jax.make_jaxpr(function, return_shape=True)(fixed, instant, state)
+    # the way back of an inner loop may hold operations whose results nobody needs: they have none
+    closed = closed.replace(jaxpr=closed.jaxpr.replace(eqns=[e for e in closed.jaxpr.eqns if e.outvars]))
     sizes = [len(jax.tree.leaves(tree)) for tree in (fixed, instant, state)]
     levels = _levels(closed.jaxpr, sizes, MAX_VALUES // count)
     if sum(_size(v) for v in _passed_on(closed.jaxpr, levels, Level.INSTANT)) > MAX_HELD // count:
