@@ -14,6 +14,7 @@ import pytest
 from trilemma import caches
 from trilemma.errors import TrilemmaWarning
 from trilemma.translation import model, pysd_reader, source_cache
+from trilemma.translation.pysd_reader import files
 from trilemma.translation.source import Source
 
 EQUATIONS = """{UTF-8}
@@ -84,8 +85,8 @@ def test_a_cache_that_cannot_be_written_does_no_harm(file: Path) -> None:
 
 
 def test_a_large_file_is_announced_before_it_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "LARGE", 100)
-    with pytest.warns(TrilemmaWarning, match=r"'.*small\.mdl' is large \(0\.0 MB\): it is read"):
+    monkeypatch.setattr(files, "LARGE", 30)
+    with pytest.warns(TrilemmaWarning, match=r"'.*small\.mdl' is large \(0\.0 million letters of equations\)"):
         model.load_model(file)
     with warnings.catch_warnings():
         warnings.simplefilter("error", TrilemmaWarning)

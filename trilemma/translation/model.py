@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,16 +12,13 @@ from typing import Any
 import numpy as np
 
 from trilemma.content import find_model
-from trilemma.errors import ModelFileError, TrilemmaWarning, UnknownNameError, unknown_name
+from trilemma.errors import ModelFileError, UnknownNameError, unknown_name
 from trilemma.translation import ir, source_cache
 from trilemma.translation.folding import changes, value_at
 from trilemma.translation.outcomes import DerivedOutcome, read_outcomes
 from trilemma.translation.parameters import ParameterTable, read_parameters
 from trilemma.translation.source import CONTROLS, Source
 from trilemma.translation.toml_file import read_toml
-
-LARGE = 1_000_000
-"""Bytes of a model file from which on its reader is told that it takes a while."""
 
 
 @dataclass(frozen=True)
@@ -308,12 +304,6 @@ def _translated(path: Path) -> Source:
     if source is None:
         from trilemma.translation.pysd_reader import read
 
-        if len(content) > LARGE:
-            size = f"{len(content) / 1e6:.1f} MB"
-            message = (
-                f"'{path}' is large ({size}): it is read with PySD's grammar, about 4 s a MB; later starts are quick."
-            )
-            warnings.warn(message, TrilemmaWarning, stacklevel=3)
         source = read(path)
         _check_references(path, source.variables, source.ranges | source.hidden_ranges)
         source_cache.keep(path, content, source)

@@ -16,6 +16,9 @@ from trilemma.translation.source import Source
 
 __all__ = ["read"]
 
+_NOT_OURS = r"(?!'.*' is large)"
+"""Warnings of PySD and of what it stands on, which say nothing that a reader of the model could act on."""
+
 
 def read(path: Path) -> Source:
     """Read a model file.
@@ -28,5 +31,5 @@ def read(path: Path) -> Source:
         If it uses a construct that has no representation.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.filterwarnings("ignore", message=_NOT_OURS)
         return Reader(path, read_sections(path)).source()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from pysd.translators.vensim.vensim_section import Section as VensimSection
 from pysd.translators.xmile import xmile_element
 from pysd.translators.xmile.xmile_file import XmileFile
 
-from trilemma.errors import ModelFileError, UnsupportedError
+from trilemma.errors import ModelFileError, TrilemmaWarning, UnsupportedError
 from trilemma.translation import ir
 from trilemma.translation.source_text import (
     Definition,
@@ -32,6 +33,9 @@ from trilemma.translation.source_text import (
     split_vensim,
     xmile_lines,
 )
+
+LARGE = 1_000_000
+"""Letters of equations from which on it is said that reading them takes a while; comments cost next to nothing."""
 
 _MAPPING = re.compile(r"(?<!<)->")
 _PARSE_ERRORS = (ParseError, VisitationError, SyntaxError, ValueError, KeyError, TypeError, IndexError, RecursionError)
@@ -130,6 +134,7 @@ def _read_vensim(path: Path) -> Sections:
     """
     text = read_text(path)
     definitions, macros = split_vensim(path, text)
+    _announce(path, sum(len(d.equation) for part in (definitions, *(m.definitions for m in macros)) for d in part))
     main = _vensim_section(path, VensimSection("__main__", Path(), "main", [], [], "", False, None), definitions)
     parsed = [
         _vensim_section(
@@ -140,6 +145,14 @@ def _read_vensim(path: Path) -> Sections:
         for m in macros
     ]
     return Sections(main, parsed, sketch_views(text) or group_views(text, main.lines), file_aliases(text))
+
+
+def _announce(path: Path, letters: int) -> None:
+    """Say beforehand that a large file takes a while."""
+    if letters > LARGE:
+        size = f"{letters / 1e6:.1f} million letters of equations"
+        message = f"'{path}' is large ({size}): PySD's grammar takes about 4 s for a million; later starts are quick."
+        warnings.warn(message, TrilemmaWarning, stacklevel=2)
 
 
 def _vensim_section(path: Path, section: Any, definitions: Sequence[Definition]) -> Section:  # noqa: ANN401
@@ -218,6 +231,7 @@ def _read_xmile(path: Path) -> Sections:
         message = f"'{path}' is not an XMILE model that can be parsed: {_reason(text, error)}"
         raise ModelFileError(message) from error
     _refuse_what_is_not_read(path, file.xmile_root)
+    _announce(path, sum(len(node.text or "") for node in file.xmile_root.iter("{*}eqn")))
     for component in section.components:
         _parse_xmile_variable(path, text, component, section.behaviors)
     return Sections(Section(section.get_abstract_section(), xmile_lines(text)), [], {})
