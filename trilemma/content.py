@@ -52,6 +52,16 @@ def content_folders(kind: str) -> list[Path]:
     return [root / kind for root in roots if root is not None and (root / kind).is_dir()]
 
 
+def installed_version(package: str) -> str:
+    """Return the installed version of a package, this one or another; results say what made them."""
+    from importlib.metadata import PackageNotFoundError, version  # here: the command line starts without it
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def results_dir() -> Path:
     """Return the folder of the result stores; it need not exist yet."""
     return project_root() / "forecasts" / "results"

@@ -43,6 +43,14 @@ class EvidenceError(TrilemmaError):
     """A table of observations, events or measurements with a wrong cell, or one that contradicts itself."""
 
 
+class EnsembleError(TrilemmaError):
+    """A calibrated ensemble that is missing, damaged or made for another state of its model."""
+
+
+class CalibrationError(TrilemmaError):
+    """A fit or a sample that did not converge, or that its data cannot support; nothing is written then."""
+
+
 class LoopsFileError(TrilemmaError):
     """A loops.toml with a wrong key or value, or a path that is none."""
 

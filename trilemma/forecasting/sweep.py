@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
-from trilemma.content import PACKAGE, find_forecast
+from trilemma.content import PACKAGE, find_forecast, installed_version
 from trilemma.engine import runs
 from trilemma.engine.budget import default_limit
 from trilemma.engine.checks import DETAILS, RESULT
@@ -343,8 +342,9 @@ def _header(task: _Task, data: xr.Dataset, attrs: Mapping[str, Any]) -> xr.Datas
         "draw": ("draw", np.arange(forecast.draws)),
     } | coordinates(forecast.variants, task.dealt)
     coords |= {str(dim): data[dim].variable for dim in data.dims if dim != "run" and dim in data.coords}
+    packages = {name: installed_version(name) for name in PACKAGES}
     origin = {
-        "versions": json.dumps({"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}),
+        "versions": json.dumps({"python": platform.python_version()} | packages),
         "command": _command(forecast),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -376,14 +376,6 @@ def _attributes(forecast: Forecast, model: Model) -> dict[str, Any]:
         "scenarios": json.dumps(scenarios, ensure_ascii=False),
         "variants": json.dumps({v.name: v.model_dump(exclude={"name"}) for v in forecast.variants}, ensure_ascii=False),
     }
-
-
-def _version(package: str) -> str:
-    """Return the installed version of a package."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _command(forecast: Forecast) -> str:
