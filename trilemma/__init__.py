@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from trilemma.calibration.score import score
     from trilemma.engine.gradients import sensitivities
     from trilemma.engine.simulate import simulate, state_at
     from trilemma.errors import TrilemmaError, TrilemmaWarning
@@ -33,6 +34,7 @@ __all__ = [
     "load_model",
     "open_results",
     "report",
+    "score",
     "sensitivities",
     "simulate",
     "state_at",
@@ -49,6 +51,7 @@ _HOMES = {
     "load_model": "trilemma.translation.model",
     "open_results": "trilemma.forecasting.sweep",
     "report": "trilemma.reporting.render",
+    "score": "trilemma.calibration.score",
     "sensitivities": "trilemma.engine.gradients",
     "simulate": "trilemma.engine.simulate",
     "state_at": "trilemma.engine.simulate",

@@ -206,6 +206,35 @@ def evidence(
 
 
 @app.command()
+def score(
+    model: ModelName,
+    observations: Annotated[Path, typer.Option(help="A file in the format of observations.csv.")],
+    prior: Annotated[
+        bool, typer.Option("--prior", help="Score draws from the priors instead of the posterior.")
+    ] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="A row an observation, with the forecast and its bands.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score what a model foretells of observations: CRPS, coverage, skill against naive forecasts, per series.
+
+    Example: [bold]trilemma score export_controls --observations new.csv --json[/bold]
+    """
+    from trilemma.calibration.score import score as score_model
+    from trilemma.reporting.scores import observation_records, score_document, score_summary, score_table
+
+    found = score_model(model, observations, prior=prior)
+    if rows:
+        _print_rows(observation_records(found), as_json)
+    elif as_json:
+        _print_json(score_document(found))
+    else:
+        _print_table(score_table(found))
+        typer.echo(score_summary(found))
+
+
+@app.command()
 def reference(
     model: ModelName,
     assumptions: Annotated[

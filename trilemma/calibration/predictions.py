@@ -108,7 +108,7 @@ def compare_with_evidence(
     if not data:
         message = f"no observation of {evidence.path} is left to compare with; check series, units and dates."
         raise EvidenceError(message)
-    _check_times(model, data)
+    _check_times(model, data, own=own)
     used = tuple(dict.fromkeys(datum.measurement for datum in data))
     times = _saved_times(model, data)
     outcomes = [as_outcome(row, model) for row in used]
@@ -120,15 +120,16 @@ def compare_with_evidence(
     return Comparison(extended, data, times, weights, method)
 
 
-def _check_times(model: Model, data: Sequence[Datum]) -> None:
-    """Refuse an observation that the model's run does not cover."""
+def _check_times(model: Model, data: Sequence[Datum], *, own: bool) -> None:
+    """Refuse an observation that the model's run does not cover; of other evidence than its own the row has to go."""
     first, last = model.clock.initial_time, model.clock.final_time
     for datum in data:
         start, end = datum.measurement.span_of(datum.observation)
         if start < first or end > last:
+            remedy = f"leave it out by column 'used' of {datum.measurement.place}." if own else "remove the row."
             message = (
                 f"{datum.observation.place}: {datum.observation.start} to {datum.observation.end} is outside the run "
-                f"of '{model.name}', {first:g} to {last:g}; leave it out by column 'used' of {datum.measurement.place}."
+                f"of '{model.name}', {first:g} to {last:g}; {remedy}"
             )
             raise EvidenceError(message)
 

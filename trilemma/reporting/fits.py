@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullLocator
 
 from trilemma.calibration.evidence import decimal_year
+from trilemma.reporting.numerals import rounded
 from trilemma.reporting.style import BLUE, INK, ORANGE, new_figure, panel_title, styled
 
 if TYPE_CHECKING:
@@ -86,18 +87,13 @@ def fit_records(table: pd.DataFrame) -> list[dict[str, Any]]:
             "from": row["start"].isoformat(),
             "to": row["end"].isoformat(),
             "observed": row["observed"],
-            "low": _plain(row["low"]),
-            "high": _plain(row["high"]),
+            "low": rounded(row["low"]),
+            "high": rounded(row["high"]),
             "unit": row["unit"],
-            "model": _plain(row["model"], 5),
-            "error %": _plain(100 * row["error"], 3),
-            "source deviations": _plain(row["deviations"], 3),
+            "model": rounded(row["model"], 5),
+            "error %": rounded(100 * row["error"], 3),
+            "source deviations": rounded(row["deviations"], 3),
             "verdict": row["verdict"],
         }
         for row in table.to_dict("records")
     ]
-
-
-def _plain(value: float, digits: int = 15) -> float | None:
-    """Return a number of so many digits that JSON can hold; undefined is None."""
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

@@ -18,6 +18,11 @@ def decimals(values: Iterable[float], significant: int = 3) -> int:
     return min(4, max(0, significant - 1 - magnitude))
 
 
+def rounded(value: float, digits: int = 15) -> float | None:
+    """Return a number of so many significant digits that JSON can hold; undefined is None."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+
+
 def difference_places(difference: Iterable[float], level_places: int) -> int:
     """Return the decimals that suit a difference: those of its level, or one more where it is small."""
     return min(max(level_places, decimals(difference, 2)), level_places + 1)
