@@ -55,7 +55,9 @@ def test_values_are_those_of_sample_priors(model: Model) -> None:
 def test_slopes_are_those_of_sample_priors(model: Model) -> None:
     z, h = np.random.default_rng(2).uniform(-3, 3, 200), 1e-4
     priors = priors_of(model)
-    slopes = jax.vmap(jax.jacobian(priors.at))(np.repeat(z[:, None], len(priors.labels), axis=1))
+    points = np.repeat(z[:, None], len(priors.labels), axis=1)
+    slopes = jax.vmap(jax.jacobian(priors.at))(points)
+    np.testing.assert_allclose(np.einsum("rkk->rk", slopes), priors.slopes_at(points), rtol=1e-9)
     differences = (exact(model, z + h) - exact(model, z - h)) / (2 * h)
     # 1e-5: what the differences themselves are off by
     np.testing.assert_allclose(np.einsum("rkk->rk", slopes), differences, rtol=1e-5)

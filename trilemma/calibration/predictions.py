@@ -190,15 +190,18 @@ def transform(comparison: Comparison, predicted: Array) -> Array:
 
 def whitening(comparison: Comparison) -> np.ndarray:
     """Return the matrix that makes the errors independent with a standard deviation of 1; one block a measurement."""
-    sd = comparison.sd
-    matrix = np.zeros((len(sd), len(sd)))
+    return decorrelation(comparison) / comparison.sd
+
+
+def decorrelation(comparison: Comparison) -> np.ndarray:
+    """Return the matrix that makes errors in units of their standard deviations independent."""
+    matrix = np.zeros((len(comparison.data), len(comparison.data)))
     names = np.array([datum.measurement.name for datum in comparison.data])
     for measurement in dict.fromkeys(datum.measurement for datum in comparison.data):
         where = np.flatnonzero(names == measurement.name)
         own = np.full((len(where), len(where)), measurement.correlation)
         np.fill_diagonal(own, 1.0)
-        covariance = own * np.outer(sd[where], sd[where])
-        matrix[np.ix_(where, where)] = np.linalg.inv(np.linalg.cholesky(covariance))
+        matrix[np.ix_(where, where)] = np.linalg.inv(np.linalg.cholesky(own))
     return matrix
 
 
@@ -269,11 +272,23 @@ def residual_function(
     >>> f = residual_function(compare_with_evidence(model, fitted=True), ["armington", "catch up total"])
     >>> scipy.optimize.least_squares(f, f.central, f.jacobian)  # doctest: +SKIP
     """
-    white, observed = whitening(comparison), comparison.observed[:, None]
+    return _function(comparison, whitening(comparison), parameters, overrides)
+
+
+def deviation_function(comparison: Comparison, parameters: Sequence[str]) -> VectorFunction:
+    """Return model less observation, in the space where errors are normal, as a function of constants; not whitened."""
+    return _function(comparison, None, parameters, None)
+
+
+def _function(
+    comparison: Comparison, white: np.ndarray | None, parameters: Sequence[str], overrides: Mapping[str, Any] | None
+) -> VectorFunction:
+    """Return the deviations as a function of constants, multiplied by a matrix if there is one."""
+    observed = comparison.observed[:, None]
 
     def reduce(outcomes: Mapping[str, Array]) -> Array:
         found = transform(comparison, predict(comparison, outcomes)) - observed
-        return namespace(found).matmul(white, found)
+        return found if white is None else namespace(found).matmul(white, found)
 
     times = comparison.times
     return vector_function(

@@ -53,6 +53,17 @@ class Priors:
         curve = (1 + 2 * t) * start + t * rise
         return (1 - t) ** 2 * curve + t**2 * ((3 - 2 * t) * end + (t - 1) * fall)
 
+    def slopes_at(self, z: np.ndarray) -> np.ndarray:
+        """Return the derivatives of the values at z (..., parameters); 0 beyond the reach."""
+        columns = np.arange(len(self.labels))
+        position = (np.clip(z, -REACH, REACH) + REACH) / SPACING
+        left = np.clip(np.floor(position), 0, len(self.values) - 2).astype(int)
+        t = position - left
+        secant = (self.values[left + 1, columns] - self.values[left, columns]) / SPACING
+        inner = 6 * t * (1 - t) * secant
+        outer = (1 - t) * (1 - 3 * t) * self.slopes[left, columns] + t * (3 * t - 2) * self.slopes[left + 1, columns]
+        return np.where(np.abs(z) < REACH, inner + outer, 0.0)
+
     def positions(self, values: np.ndarray | Sequence[float]) -> np.ndarray:
         """Return the z at which the parameters have some values, shape (parameters,); to the accuracy of the grid."""
         grid = np.linspace(-REACH, REACH, len(self.values))
