@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from trilemma.engine.compiler import ask_for_one_function
+
 if TYPE_CHECKING:
     from trilemma.calibration.score import score
     from trilemma.engine.gradients import sensitivities
@@ -57,6 +59,9 @@ _HOMES = {
     "state_at": "trilemma.engine.simulate",
     "sweep": "trilemma.forecasting.sweep",
 }
+
+
+ask_for_one_function()  # XLA reads it when it is first used
 
 
 def __getattr__(name: str) -> object:

@@ -1,6 +1,6 @@
 """Runs a program over many runs: equal chunks, a worker thread each, all calling one compiled function.
 
-Two threads with chunks of about a thousand runs are faster than one call on everything with XLA's own threads: a chunk
+Two threads with chunks of some hundred runs are faster than one call on everything with XLA's own threads: a chunk
 stays in the cache. The last chunk is filled up with copies of its last run, so that all have one shape.
 """
 
@@ -16,8 +16,8 @@ from trilemma.engine.inputs import Inputs
 from trilemma.engine.loop import Given, Program, Series
 from trilemma.engine.values import Draws
 
-CHUNK = 1024
-"""Runs in a chunk at most; 512 to 2,048 are equally fast on the machines measured."""
+CHUNK = 256
+"""Runs in a chunk at most; from 512 on their arrays leave the cache of a core."""
 
 Outputs = tuple[dict[str, np.ndarray], np.ndarray]
 """Outcomes by key, shape (saves, dims, runs or 1), and what failed, shape (saves, runs); see `checks`."""

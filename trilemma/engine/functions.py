@@ -25,7 +25,7 @@ def power(base: Array, exponent: Array) -> Array:
     0 ^ 0 is 1. A negative base needs a whole exponent; otherwise the result is NaN.
     """
     zero, negative = base == 0, base < 0
-    size = jnp.exp(exponent * jnp.log(jnp.where(zero, 1.0, jnp.abs(base))))
+    size = guarded.exp(exponent * guarded.log(jnp.where(zero, 1.0, jnp.abs(base))))
     at_zero = jnp.where(exponent == 0, 1.0, jnp.where(exponent > 0, 0.0, jnp.inf))
     whole, even = (
         exponent == jnp.floor(exponent),
@@ -37,7 +37,7 @@ def power(base: Array, exponent: Array) -> Array:
 
 def power_of_positive(base: Array, exponent: Array) -> Array:
     """Return base ^ exponent for a base known to be above 0."""
-    return jnp.exp(exponent * jnp.log(base))
+    return guarded.exp(exponent * guarded.log(base))
 
 
 def divided(numerator: Array, denominator: Array, otherwise: Array | float) -> Array:

@@ -21,6 +21,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from trilemma.engine import logarithm
+
 Pair = tuple[Array, Array]
 
 _NEVER = 1.2345e-300
@@ -84,13 +86,13 @@ def _divide_slope(primals: Pair, tangents: Pair) -> Pair:
 @_Guarded
 def log(x: Array) -> Array:
     """Return the natural logarithm."""
-    return jnp.log(x)
+    return logarithm.log(x)
 
 
 @log.defjvp
 def _log_slope(primals: tuple[Array], tangents: tuple[Array]) -> Pair:
     (x,), (dx,) = primals, tangents
-    return jnp.log(x), _zero_where(x == 0, 1 / x) * dx
+    return logarithm.log(x), _zero_where(x == 0, 1 / x) * dx
 
 
 @_Guarded

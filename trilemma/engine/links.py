@@ -15,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from trilemma.engine import compiler
 from trilemma.engine.batches import given, run
 from trilemma.engine.inputs import Overrides
 from trilemma.engine.loop import Given
 from trilemma.engine.lower import evaluate, own_part
-from trilemma.engine.programs import FEW_RUNS, QUICK, build
+from trilemma.engine.programs import FEW_RUNS, build
 from trilemma.engine.simulate import Plan, plan_run
 from trilemma.engine.values import Instant
 from trilemma.errors import UnsupportedError
@@ -177,7 +178,7 @@ def _evaluated(
         return [at.slope(cause, effect) for cause, effect in steps], [at.value(stock) for stock in stocks]
 
     counts = jnp.arange(len(plan.times)) * plan.request.steps_per_save
-    options = QUICK if jax.default_backend() == "cpu" else None
+    options = compiler.options(jax.default_backend(), few_runs=True)
     compiled = jax.jit(jax.vmap(at_one_time), compiler_options=options)
     slopes, flows = compiled({key: jnp.asarray(array) for key, array in saved.items()}, counts)
 

@@ -91,6 +91,10 @@ Program = Callable[[Given], tuple[dict[str, Array], Array]]
 """From inputs to outcomes by key, shape (saves, dims, runs or 1), and what failed by save and run; see `checks`."""
 
 
+MANY_VALUES = 64
+"""From so many values at a save on, the loop over saves is no function of its own; see `compiler`."""
+
+
 def pure(model: Model, request: Request, *, hoisted: bool = True) -> Program:
     """Return the program of a request as a pure function, for compilation or differentiation.
 
@@ -224,7 +228,9 @@ class _Simulation:
             states = {node: carry.state[node] for node in (*self.stocks, *self.memories)}
             saved_ones = {key: outcomes[key] for key in request.outcomes}
             failures = first_failures(self.checks, self.model, states, saved_ones, runs)
-            return lax.cond(is_last, lambda carry: carry, to_next_save, carry), (outcomes, failures)
+            saved_values = sum(prod(values.shape[:-1]) for values in outcomes.values())
+            done = _sorted(is_last) if saved_values > MANY_VALUES else is_last
+            return lax.cond(done, lambda carry: carry, to_next_save, carry), (outcomes, failures)
 
         by_save = jax.tree.map(lambda a: a.reshape((request.saves, request.steps_per_save, *a.shape[1:])), at_steps)
         is_last = jnp.arange(request.saves) == request.saves - 1
@@ -468,6 +474,14 @@ class _Simulation:
             else:
                 waiting.extend(self._needs_while_running(node))
         return tuple(sorted(found))
+
+
+def _sorted(flag: Array) -> Array:
+    """Return a flag as it is, by way of a sort: XLA makes no function of a loop that sorts; see `compiler`.
+
+    The loop over steps inside becomes one still. With many outcomes around it, that would take three times as long.
+    """
+    return lax.sort(jnp.stack([flag, jnp.ones_like(flag)]))[0]
 
 
 def state_label(node: Node) -> str:

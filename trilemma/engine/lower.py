@@ -313,7 +313,7 @@ class _Evaluation:
             return self._apply(lambda a: guarded.divide(jnp.ones_like(a), a), [base])
         number = literal(base)
         if number is not None and number > 0:
-            return self._apply(lambda b: jnp.exp(b * np.log(number)), [exponent])
+            return self._apply(lambda b: guarded.exp(b * np.log(number)), [exponent])
         if isinstance(base, ir.Call) and base.function == "exp":
             return self._apply(power_of_positive, [base, exponent])
         return self._apply(OPERATORS["^"], [base, exponent])

@@ -7,6 +7,7 @@ of its inputs, the code of this package, and JAX with all its settings.
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -20,7 +21,7 @@ import jax.export
 from jax import Array
 
 from trilemma import caches
-from trilemma.engine import guarded
+from trilemma.engine import compiler, guarded
 from trilemma.engine.loop import Given, Program, Request, pure
 from trilemma.translation import source_cache
 from trilemma.translation.model import Model
@@ -28,9 +29,7 @@ from trilemma.translation.model import Model
 KIND, MACHINE_CODE = "programs", "compiled"
 
 FEW_RUNS = 32
-"""Up to this many runs, a program that compiles twice as fast and runs as fast is better than one made for batches."""
-
-QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
+"""Up to this many runs, a program that compiles faster and runs as fast is better than one made for batches."""
 
 Signature = tuple[tuple[tuple[int, ...], str], ...]
 Flat = Callable[..., tuple[dict[str, Array], Array]]
@@ -46,9 +45,9 @@ def build(model: Model, request: Request, *, few_runs: bool = False) -> Program:
     few_runs
         Compile for `FEW_RUNS` runs at most.
     """
-    quick = few_runs and jax.default_backend() == "cpu"
     key = caches.digest(_surroundings(), _content(model), repr(request), str(few_runs))
-    return _Kept(pure(model, request, hoisted=few_runs), key, QUICK if quick else None)
+    options = compiler.options(jax.default_backend(), few_runs=few_runs)
+    return _Kept(pure(model, request, hoisted=False), key, options)
 
 
 class _Kept:
@@ -118,7 +117,8 @@ def _surroundings() -> str:
     device = jax.devices()[0]
     versions = (jax.__version__, version("jaxlib"), device.platform, device.device_kind)
     code = [source.read_bytes() for source in sources]
-    return caches.digest(source_cache.code(), repr(versions), repr(settings), *code)
+    flags = os.environ.get(compiler.FLAGS, "")
+    return caches.digest(source_cache.code(), repr(versions), repr(settings), flags, *code)
 
 
 @lru_cache(maxsize=64)
