@@ -44,6 +44,8 @@ static inline double pick(double c, double a, double b) { return c != 0 ? a : b;
   static inline T is_same(T a, T b) { return a == b ? one : zero; }
 COMPARED(double, 1.0, 0.0)
 COMPARED(V, bc(1.0), bc(0.0))
+static inline double over(double a, double b, double x = 0) { return std::fabs(b) < 1e-6 ? x : a / b; }
+static inline V over(V a, V b, V x = V{}) { return (b < 0 ? -b : b) < 1e-6 ? x : a / b; }
 extern "C" void many(double *x, long n, int logs) {
   for (long i = 0; i < n; i += 8) { V *v = (V*)(x + i); *v = logs ? ln(*v) : ex(*v); }
 }
@@ -69,7 +71,10 @@ COMPARISONS: dict[str, Callable[[str, str], str]] = {
     "and": lambda a, b: f"({a}*{b})",
     "or": lambda a, b: f"high({a}, {b})",
 }
-FUNCTIONS = {"exp": "ex", "ln": "ln", "sqrt": "root", "min": "low", "max": "high", "if_then_else": "pick"}
+FUNCTIONS = {"exp": "ex", "ln": "ln", "sqrt": "root", "min": "low", "max": "high", "if_then_else": "pick"} | {
+    "zidz": "over",
+    "xidz": "over",
+}
 REDUCTIONS: dict[str, Callable[[str, str], str]] = {
     "sum": lambda a, b: f"({a} + {b})",
     "prod": lambda a, b: f"({a} * {b})",
@@ -140,7 +145,9 @@ class Generator:
         steps = round(clock.saveper / clock.time_step)
         saves = round((clock.final_time - clock.initial_time) / clock.saveper) + 1
         stores = [f"*(V*)(out + ({i}L*{saves} + s)*n + b) = bc({code.text});" for i, code in enumerate(results)]
-        moves = [f"{name} += {clock.time_step!r} * bc({code.text});" for name, code in flows.items()]
+        # a flow may be another stock: all flows are read before the first stock moves
+        moves = [f"const V d{name} = {clock.time_step!r} * bc({code.text});" for name, code in flows.items()]
+        moves += [f"{name} += d{name};" for name in flows]
         slots = len(self.timed)
         body = " ".join([*step.lines, *moves])
         powers = body.count("power(")
@@ -234,7 +241,7 @@ class Generator:
     def _settled(self, code: Code, section: _Section) -> Code:
         """Give a value a name, in the scope that its dependence allows."""
         simple = code.text.replace(".", "").replace("_", "").isalnum() or code.text.startswith("T[")
-        if simple or not code.on:
+        if not code.on or (simple and code.text != "time"):  # time itself is known to the table of times alone
             return code
         if code.on == frozenset("t") and not section.initial:
             return self._place(code.text, "t")
@@ -264,6 +271,8 @@ class Generator:
                 if section.initial:
                     return Code(repr(float(self.model.clock.initial_time)))
                 return Code("time", frozenset("t"))
+            case ir.Reference("initial_time" | "final_time" | "time_step"):
+                return Code(repr(float(getattr(self.model.clock, node.key))))
             case ir.Reference():
                 return self.value((node.key, self._selected(node, places)), section)
             case ir.Operation("^", (base, exponent)):
