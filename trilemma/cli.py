@@ -212,6 +212,7 @@ def score(
     prior: Annotated[
         bool, typer.Option("--prior", help="Score draws from the priors instead of the posterior.")
     ] = False,
+    carry: Annotated[bool, typer.Option("--carry", help="Let series go on with the errors they had so far.")] = False,
     rows: Annotated[
         bool, typer.Option("--rows", help="A row an observation, with the forecast and its bands.")
     ] = False,
@@ -224,7 +225,7 @@ def score(
     from trilemma.calibration.score import score as score_model
     from trilemma.reporting.scores import observation_records, score_document, score_summary, score_table
 
-    found = score_model(model, observations, prior=prior)
+    found = score_model(model, observations, prior=prior, carry=carry)
     if rows:
         _print_rows(observation_records(found), as_json)
     elif as_json:
@@ -232,6 +233,35 @@ def score(
     else:
         _print_table(score_table(found))
         typer.echo(score_summary(found))
+
+
+@app.command()
+def backtest(
+    model: ModelName,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Show the result beside the model instead of making it anew.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a model to what was known at the ends of past years, and score what came after. Writes backtest.csv.
+
+    Example: [bold]trilemma backtest export_controls --stored[/bold]
+    """
+    from trilemma.calibration.backtest import backtest as run_backtest
+    from trilemma.calibration.backtest import fit_origins, read_backtest, write_backtest
+    from trilemma.reporting.backtests import backtest_records, backtest_table, findings
+    from trilemma.translation.model import load_model
+
+    loaded = load_model(model)
+    if not stored:
+        with _progress("Backtesting") as progress:
+            write_backtest(loaded, run_backtest(loaded, fit_origins(loaded, tell=progress)))
+    series = read_backtest(loaded)
+    if as_json:
+        _print_json(backtest_records(series))
+    else:
+        _print_table(backtest_table(series))
+        typer.echo("\n".join(["", *findings(series, loaded.hindsight)]))
 
 
 @app.command()

@@ -91,6 +91,16 @@ def test_it_beats_the_naive_forecasts_where_the_model_is_right(small: Case) -> N
     assert (found.ensemble, found.draws) == ("prior", 1000)
 
 
+def test_past_errors_are_carried_on_demand(small: Case) -> None:
+    path = file_of(small, LATER[1])
+    plain, carried = (
+        columns_of(trilemma.score(small.model, path, prior=True, carry=carry).observations) for carry in (False, True)
+    )
+    # sales were above the model, 5200 against 5000, and their errors are correlated by 0.5
+    assert carried["median"][0] > plain["median"][0]
+    assert carried["p95"][0] / carried["p5"][0] < plain["p95"][0] / plain["p5"][0]
+
+
 def test_rows_in_any_order_with_blank_lines_and_a_mark_say_the_same(small: Case) -> None:
     wanted = trilemma.score(small.model, file_of(small, *LATER), prior=True).series
     path = file_of(small, "", LATER[1], ",,,,,,,,,,,", "", LATER[0], start="\ufeff", end="\r\n\r\n")

@@ -9,7 +9,7 @@ import pytest
 from tests.calibration.conftest import Case
 from trilemma.calibration.naive import NAMES, Normal
 from trilemma.calibration.predictions import compare_with_evidence
-from trilemma.calibration.predictive import Predictive, with_errors
+from trilemma.calibration.predictive import Shown, foretell, past_of, with_errors
 from trilemma.calibration.scoring import Columns, columns_of, score_observations, score_series, theil
 
 MANY = 400
@@ -26,14 +26,15 @@ def many(case: Case, values: np.ndarray, sd: float) -> None:
     case.write(tuple(rows), (f"level,stock,thousand units,Level,1,,none,end,{sd},0,0,,yes,,",))
 
 
-def scores(predictive: Predictive, naive: dict[str, list[Normal | None]] | None = None) -> Columns:
+def scores(shown: Shown, naive: dict[str, list[Normal | None]] | None = None) -> Columns:
     """Return the scores of one series."""
-    return columns_of(score_series(rows_of(predictive, naive)))
+    return columns_of(score_series(rows_of(shown, naive)))
 
 
-def rows_of(predictive: Predictive, naive: dict[str, list[Normal | None]] | None = None) -> pd.DataFrame:
+def rows_of(shown: Shown, naive: dict[str, list[Normal | None]] | None = None) -> pd.DataFrame:
     """Return the scores of observations, without naive forecasts by default."""
-    return score_observations(predictive, naive or none(len(predictive.comparison.data)))
+    count = len(shown.comparison.data)
+    return score_observations(foretell(shown, range(count)), naive or none(count))
 
 
 def none(count: int) -> dict[str, list[Normal | None]]:
@@ -70,36 +71,47 @@ def test_a_calibrated_ensemble_covers_what_it_says_and_a_narrow_one_does_not(cas
 def test_skill_is_above_zero_for_the_better_forecast_and_the_worse_of_two(case: Case) -> None:
     many(case, np.array([1.0, 2.0]), sd=0.1)
     centres = np.broadcast_to(np.array([1.0, 2.0]), (DRAWS, 2))
-    predictive = with_errors(compare_with_evidence(case.model), centres)
+    shown = with_errors(compare_with_evidence(case.model), centres)
     naive: dict[str, list[Normal | None]] = {
         "last value": [Normal(0.0, 1.0), Normal(1.0, 1.0)],
         "trend": [None, Normal(2.0, 0.01)],
     }
-    series = scores(predictive, naive)
+    series = scores(shown, naive)
     assert 0.5 < series["skill_last"][0] < 1
     assert series["skill_trend"][0] < 0
     assert series["skill"][0] == series["skill_trend"][0]
     assert series["with_naive"][0] == 2
-    assert math.isnan(scores(predictive)["skill"][0])
+    assert math.isnan(scores(shown)["skill"][0])
 
 
 def test_undefined_draws_are_left_out_and_counted(case: Case) -> None:
     many(case, np.array([1.0, 2.0]), sd=0.1)
     centres = np.array([[1.0, np.nan], [1.0, np.nan], [np.nan, 2.0]])
-    predictive = with_errors(compare_with_evidence(case.model), centres)
-    rows, series = columns_of(rows_of(predictive)), scores(predictive)
+    shown = with_errors(compare_with_evidence(case.model), centres)
+    rows, series = columns_of(rows_of(shown)), scores(shown)
     assert rows["undefined"].tolist() == pytest.approx([1 / 3, 2 / 3])
     assert np.isnan(rows["crps"]).tolist() == [False, True]
     assert (series["n"][0], series["not_scored"][0]) == (1, 1)
     assert series["undefined"][0] == pytest.approx(0.5)
 
 
-def test_errors_of_one_series_go_together(case: Case) -> None:
-    rows = tuple(f"stock,2021-0{m}-01,2021-0{m}-01,1,thousand units,,,B,observation,s,," for m in (1, 2))
-    case.write(rows, ("level,stock,thousand units,Level,1,,none,end,1,0,0.8,,yes,,",))
-    draws = with_errors(compare_with_evidence(case.model), np.zeros((5000, 2))).draws
-    assert np.corrcoef(draws.T)[0, 1] == pytest.approx(0.8, abs=0.02)
-    assert draws.std(axis=0) == pytest.approx([1.0, 1.0], rel=0.03)
+def test_past_errors_of_a_series_tell_of_the_next_as_regression_does(case: Case) -> None:
+    values = (2.0, 1.0, 4.0, 9.0)
+    rows = tuple(
+        f"stock,2021-0{m}-01,2021-0{m}-01,{value},thousand units,,,B,observation,s,,"
+        for m, value in enumerate(values, start=1)
+    )
+    case.write(rows, ("level,stock,thousand units,Level,1,,none,end,0.6,0.8,0.3,,yes,,",))
+    data = compare_with_evidence(case.model).data
+    shown = with_errors(compare_with_evidence(case.model), np.array([[1.0, 1, 1, 1], [1.0, np.nan, 1, 1]]))
+    past = past_of(data, [3], [0, 1, 2, 3], until=data[1].observation.end)
+    assert [places.tolist() for places in past] == [[0, 1]]
+    found = foretell(shown, [3], past)
+    covariance = np.array([[1, 0.3], [0.3, 1]])
+    slopes = np.linalg.solve(covariance, [0.3, 0.3])
+    assert found.centres[:, 0] == pytest.approx([1 + slopes @ [1.0, 0.0], 1 + 0.3 * 1.0])
+    assert found.sd[:, 0] ** 2 == pytest.approx([1 - slopes @ [0.3, 0.3], 1 - 0.3**2])
+    assert foretell(shown, [3]).sd[:, 0] == pytest.approx([1.0, 1.0])
 
 
 def test_theils_parts_say_what_kind_of_error_it_is_and_sum_to_one() -> None:

@@ -1,10 +1,13 @@
-"""Scores of a model's released ensemble on a file of observations, without fitting anything."""
+"""Scores of a model's released ensemble on a file of observations, without fitting anything.
+
+The model's own evidence is what was known before: naive forecasts go on from it.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ from trilemma.calibration.matching import Datum, measured
 from trilemma.calibration.measurement import Measurement, load_measurements
 from trilemma.calibration.naive import naive_forecasts
 from trilemma.calibration.predictions import compare_with_evidence
-from trilemma.calibration.predictive import predict_observations
+from trilemma.calibration.predictive import Shown, foretell, past_of, show
 from trilemma.calibration.scoring import score_observations, score_series
 from trilemma.errors import EnsembleError, TrilemmaWarning
 from trilemma.translation.ensemble import FILE, Ensemble, ensemble_path, read_ensemble
@@ -54,7 +57,13 @@ class Score:
 
 
 def score(
-    model: Model | str | Path, observations: str | Path, *, prior: bool = False, draws: int = DRAWS, seed: int = 0
+    model: Model | str | Path,
+    observations: str | Path,
+    *,
+    prior: bool = False,
+    carry: bool = False,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Score:
     """Score what a model foretells of the observations in a file, against naive forecasts from its own evidence.
 
@@ -66,6 +75,8 @@ def score(
         A file in the format of observations.csv. Projections in it are passed over.
     prior
         Score draws from the priors, even where a posterior lies beside the model.
+    carry
+        Let each series go on with the errors that it had in the model's own evidence, as far as they are correlated.
     draws
         How many draws from the priors.
     seed
@@ -83,30 +94,39 @@ def score(
     """
     loaded = model if isinstance(model, Model) else load_model(model)
     measurements = load_measurements(loaded)
-    evidence = read_observations(observations)
-    data = measured(measurements, evidence.observations, own=False)
-    comparison = compare_with_evidence(loaded, evidence, measurements=measurements) if data else None
+    brought = read_observations(observations)
+    data = measured(measurements, brought.observations, own=False)
+    own = own_evidence(loaded)
+    both = replace(brought, observations=(*own, *brought.observations))
+    comparison = compare_with_evidence(loaded, both, measurements=measurements) if data else None
     ensemble, kind = _ensemble(loaded, prior, draws, seed)
     rows = pd.DataFrame()
     if comparison is not None:
-        predictive = predict_observations(comparison, ensemble, seed=seed)
-        rows = score_observations(predictive, naive_forecasts(comparison.data, own_history(loaded, measurements)))
+        rows = _score_rows(show(comparison, ensemble), own, carry=carry, seed=seed)
         _warn_undefined(rows)
     return Score(
         series=score_series(rows),
         observations=rows,
-        not_measured=_not_measured(measurements, evidence.observations, data),
-        projections=sum(row.kind == "projection" for row in evidence.observations),
+        not_measured=_not_measured(measurements, brought.observations, data),
+        projections=sum(row.kind == "projection" for row in brought.observations),
         ensemble=kind,
         draws=ensemble.draws,
     )
 
 
-def own_history(model: Model, measurements: Sequence[Measurement]) -> tuple[Datum, ...]:
-    """Return what the model's own evidence says of its measurements; nothing where there is no evidence."""
-    if not (model.path.parent / OBSERVATIONS).is_file():
-        return ()
-    return measured(measurements, load_evidence(model).observations)
+def own_evidence(model: Model) -> tuple[Observation, ...]:
+    """Return the observations beside a model's file; none where there is no evidence."""
+    return load_evidence(model).observations if (model.path.parent / OBSERVATIONS).is_file() else ()
+
+
+def _score_rows(shown: Shown, own: Sequence[Observation], *, carry: bool, seed: int) -> pd.DataFrame:
+    """Return the scores of what is not the model's own evidence, which is the history of all forecasts."""
+    data, ours = shown.comparison.data, set(map(id, own))
+    known = [place for place, datum in enumerate(data) if id(datum.observation) in ours]
+    targets = [place for place, datum in enumerate(data) if id(datum.observation) not in ours]
+    past = past_of(data, targets, known) if carry else None
+    predictive = foretell(shown, targets, past, seed=seed)
+    return score_observations(predictive, naive_forecasts(predictive.data, [data[place] for place in known]))
 
 
 def _ensemble(model: Model, prior: bool, draws: int, seed: int) -> tuple[Ensemble, str]:

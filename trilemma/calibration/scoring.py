@@ -36,7 +36,7 @@ def score_observations(predictive: Predictive, naive: Mapping[str, Sequence[Norm
     Parameters
     ----------
     predictive
-        What `trilemma.calibration.predictive.predict_observations` returned.
+        What `trilemma.calibration.predictive.foretell` returned.
     naive
         What `trilemma.calibration.naive.naive_forecasts` returned for the same observations.
 
@@ -49,14 +49,13 @@ def score_observations(predictive: Predictive, naive: Mapping[str, Sequence[Norm
         the series, as a share of the observation), target (the observation, transformed), and the CRPS of the naive
         forecasts, "last value" and "trend". NaN where there is none.
     """
-    data, observed = predictive.comparison.data, predictive.comparison.observed
     shares = np.isnan(predictive.centres).sum(axis=0) / len(predictive.centres)
     rows = [
         _described(datum)
         | {"undefined": float(share), "target": float(value)}
         | _scored(predictive, place, datum, float(value))
         | {name: _crps(naive[name][place], float(value)) for name in NAMES}
-        for place, (datum, value, share) in enumerate(zip(data, observed, shares, strict=True))
+        for place, (datum, value, share) in enumerate(zip(predictive.data, predictive.observed, shares, strict=True))
     ]
     return pd.DataFrame(rows)
 

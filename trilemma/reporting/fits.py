@@ -55,22 +55,26 @@ def _panel(axes: Axes, name: str, group: pd.DataFrame) -> None:
     """Draw one measurement."""
     at = np.array([decimal_year(day) for day in group["end"]])
     observed, model = group["observed"].to_numpy(float), group["model"].to_numpy(float)
-    drawn = np.concatenate([observed, model[np.isfinite(model)]])
-    if drawn.min() > 0 and drawn.max() >= SPREAD * drawn.min():
-        axes.set_yscale("log")
-        axes.yaxis.set_minor_locator(NullLocator())
     low, high = (group[end].fillna(group["observed"]).to_numpy(float) for end in ("low", "high"))
     colours = np.where(group["verdict"] == "agrees", INK, ORANGE)
     axes.vlines(at, low, high, colors=list(colours), linewidth=0.8)
     axes.scatter(at, observed, s=9, c=list(colours), zorder=3)
     axes.plot(at, model, color=BLUE, linewidth=1.2, marker="D", markersize=3, markerfacecolor="white", zorder=2)
+    dress_panel(axes, at, np.concatenate([observed, model[np.isfinite(model)]]))
+    fitted = "" if group["fitted"].iloc[0] else ", not fitted"
+    panel_title(axes, name, textwrap.shorten(str(group["unit"].iloc[0]), 26, placeholder=" …") + fitted, width=30)
+
+
+def dress_panel(axes: Axes, at: np.ndarray, drawn: np.ndarray) -> None:
+    """Set the axes of a small panel: years, and values that are drawn, logarithmic where they spread far."""
+    if drawn.min() > 0 and drawn.max() >= SPREAD * drawn.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(EngFormatter(sep="") if 1e3 <= drawn.max() < 1e9 else FuncFormatter(_plain_tick))
     axes.ticklabel_format(axis="x", useOffset=False)
     axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     middle, width = (at.min() + at.max()) / 2, max(at.max() - at.min(), 2.0)
     axes.set_xlim(middle - 0.56 * width, middle + 0.56 * width)
-    fitted = "" if group["fitted"].iloc[0] else ", not fitted"
-    panel_title(axes, name, textwrap.shorten(str(group["unit"].iloc[0]), 26, placeholder=" …") + fitted, width=30)
 
 
 def _plain_tick(value: float, _position: int) -> str:

@@ -29,13 +29,18 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from trilemma import content
+from trilemma.calibration.backtest import FILE as BACKTEST
+from trilemma.calibration.backtest import read_backtest
 from trilemma.calibration.evidence import OBSERVATIONS
+from trilemma.calibration.measurement import MEASUREMENTS
 from trilemma.errors import ReportError, TrilemmaError, UnknownNameError
 from trilemma.forecasting.claim_file import CLAIM_FILE, read_claims
 from trilemma.forecasting.store import store_path
 from trilemma.forecasting.sweep import open_results
 from trilemma.reporting import manifest
 from trilemma.reporting.writing import write_texts
+from trilemma.translation.ensemble import FILE as POSTERIOR
+from trilemma.translation.ensemble import read_ensemble
 
 if TYPE_CHECKING:
     from trilemma.forecasting.spec import Forecast
@@ -152,7 +157,9 @@ def _plan(forecast: Forecast, notebook: str | Path | None) -> _Plan:
     page, command = forecast.name, f"trilemma report {forecast.name}"
     if chosen != own:
         page, command = f"{page}.{chosen.stem}", f"{command} --notebook {notebook}"
-    files = _claim_files(forecast) if "claims" in _named(_read(chosen)) else {}
+    named = _named(_read(chosen))
+    files = _claim_files(forecast) if "claims" in named else {}
+    files |= _calibration_files(forecast) if "posterior" in named else {}
     parameters = {"store": str(store_path(forecast.name)), "baseline": forecast.baseline}
     parameters |= {name: str(path) for name, path in files.items()}
     return _Plan(chosen, parameters, files, page, forecast.title, command)
@@ -163,6 +170,15 @@ def _claim_files(forecast: Forecast) -> dict[str, Path]:
     folder = forecast.load_model().path.parent
     read_claims(folder / CLAIM_FILE)
     return {"claims": folder / CLAIM_FILE, "observations": folder / OBSERVATIONS}
+
+
+def _calibration_files(forecast: Forecast) -> dict[str, Path]:
+    """Return the posterior of a forecast's model, the evidence and the backtest; what is missing is told here."""
+    model = forecast.load_model()
+    read_ensemble(model)
+    read_backtest(model)
+    files = {"posterior": POSTERIOR, "backtest": BACKTEST, "observations": OBSERVATIONS, "measurements": MEASUREMENTS}
+    return {name: model.path.with_name(file) for name, file in files.items()}
 
 
 def _notebook_of(forecast: Forecast) -> Path:

@@ -70,9 +70,9 @@ class Model:
         Folder or file name, the file, and the SHA-256 of its text and of the files that it reads.
     fixed
         By key, variables whose value the translation has taken, so that no run may change them; and what for.
-    title, version, status, description, headline, main_views
-        From model.toml beside the file; empty where there is none. The headline names the outcomes that matter most,
-        the main views are those that a reader should see first.
+    title, version, status, description, hindsight, headline, main_views
+        From model.toml beside the file; empty where there is none. Hindsight says which data values were set with in
+        view, the headline names the outcomes that matter most, the main views are those that a reader should see first.
     ranges, hidden_ranges
         Subscript ranges and their elements, named as in the file; and parts of them that definitions cover.
     variables
@@ -100,6 +100,7 @@ class Model:
     version: str = ""
     status: str = ""
     description: str = ""
+    hindsight: str = ""
     headline: tuple[str, ...] = ()
     main_views: tuple[str, ...] = ()
 
@@ -289,6 +290,7 @@ def load_model(name_or_path: str | Path) -> Model:
         version=about.get("version", ""),
         status=about.get("status", ""),
         description=about.get("description", ""),
+        hindsight=about.get("hindsight", ""),
         headline=about.get("headline", ()),
         main_views=about.get("main_views", ()),
     )
