@@ -238,6 +238,9 @@ def score(
 @app.command()
 def backtest(
     model: ModelName,
+    rivals: Annotated[
+        str | None, typer.Option(help="Compare the variants of this forecast as rival structures as well.")
+    ] = None,
     stored: Annotated[
         bool, typer.Option("--stored", help="Show the result beside the model instead of making it anew.")
     ] = False,
@@ -247,21 +250,23 @@ def backtest(
 
     Example: [bold]trilemma backtest export_controls --stored[/bold]
     """
-    from trilemma.calibration.backtest import backtest as run_backtest
-    from trilemma.calibration.backtest import fit_origins, read_backtest, write_backtest
-    from trilemma.reporting.backtests import backtest_records, backtest_table, findings
+    from trilemma.reporting.backtest_record import make_record, read_record, record_document
+    from trilemma.reporting.backtests import backtest_table, findings
+    from trilemma.reporting.rival_scores import rival_findings, rival_table
     from trilemma.translation.model import load_model
 
     loaded = load_model(model)
-    if not stored:
-        with _progress("Backtesting") as progress:
-            write_backtest(loaded, run_backtest(loaded, fit_origins(loaded, tell=progress)))
-    series = read_backtest(loaded)
+    with _progress("Backtesting") as progress:
+        record = read_record(loaded) if stored else make_record(loaded, rivals, tell=progress)
     if as_json:
-        _print_json(backtest_records(series))
-    else:
-        _print_table(backtest_table(series))
-        typer.echo("\n".join(["", *findings(series, loaded.hindsight)]))
+        _print_json(record_document(record))
+        return
+    _print_table(backtest_table(record.series))
+    typer.echo("\n".join(["", *findings(record.series, loaded.hindsight)]))
+    if record.rivals is not None:
+        typer.echo("")
+        _print_table(rival_table(record.rivals))
+        typer.echo("\n".join(["", *rival_findings(record.rivals)]))
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -29,7 +28,8 @@ from trilemma.calibration.backtest import (
 from trilemma.calibration.ensemble import prior_ensemble
 from trilemma.calibration.scoring import columns_of, some
 from trilemma.errors import CalibrationError, EvidenceError
-from trilemma.reporting.backtests import backtest_records, findings, total_rows
+from trilemma.reporting.backtest_record import Record, record_document
+from trilemma.reporting.backtests import findings, total_rows
 from trilemma.translation.ensemble import Ensemble
 from trilemma.translation.model import Model
 
@@ -160,7 +160,7 @@ def test_words_say_where_a_naive_forecast_is_better_and_whether_bands_hold(resul
 
 
 def test_records_are_plain(result: Backtest) -> None:
-    found = backtest_records(replace(result).series)
+    found = record_document(Record(result.series))
     assert {"totals", "series"} == set(found)
     assert found["totals"][0]["origin"] == "2021-12-31"
     assert any(row["skill"] is None for row in found["series"])  # a series without a past

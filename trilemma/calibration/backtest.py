@@ -227,13 +227,21 @@ def write_backtest(model: Model, result: Backtest, path: Path | None = None) -> 
     CalibrationError
         If it cannot be written; what was there is untouched.
     """
-    file = model.path.with_name(FILE) if path is None else path
-    table = result.series
-    for name, value in identity(model).items():
-        table[name] = value
+    return write_stamped(result.series, model, model.path.with_name(FILE) if path is None else path)
+
+
+def write_stamped(table: pd.DataFrame, model: Model, file: Path) -> Path:
+    """Write a table with the hashes of what it was made from, whole or not at all.
+
+    Raises
+    ------
+    CalibrationError
+        If it cannot be written; what was there is untouched.
+    """
     building = file.with_name(f".{file.name}.tmp")
     try:
-        table.to_csv(building, index=False, float_format="%.4g", lineterminator="\n")
+        stamped = table.assign(**identity(model))
+        stamped.to_csv(building, index=False, float_format="%.4g", lineterminator="\n")
         building.replace(file)
     except OSError as error:
         message = f"{file} cannot be written ({error.strerror or error}): free space or choose another folder."

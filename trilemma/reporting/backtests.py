@@ -10,7 +10,7 @@ from rich.table import Table
 
 from trilemma.calibration.backtest import CALIBRATED, POOLED, PRIOR, totals
 from trilemma.calibration.scoring import Columns, columns_of, some
-from trilemma.reporting.numerals import number, rounded
+from trilemma.reporting.numerals import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,19 +25,6 @@ HEADS = (
     *("from the end of", "years ahead", "forecast", "series", "n", "in 50 %", "in 90 %"),
     *("with a past", "skill", "better than naive"),
 )
-
-
-def backtest_records(series: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """Return the totals of a backtest and the scores of its series as plain data; undefined numbers are None."""
-    return {"totals": _records(totals(series)), "series": _records(series)}
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a frame as plain data."""
-    return [
-        {str(key): rounded(value, 6) if isinstance(value, float) else value for key, value in row.items()}
-        for row in frame.to_dict("records")
-    ]
 
 
 def total_rows(series: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trilemma.calibration.scoring import Columns, columns_of, mean, some
-from trilemma.reporting.backtests import HEADS, backtest_records, findings, total_rows
+from trilemma.reporting.backtest_record import Record, record_document
+from trilemma.reporting.backtests import HEADS, findings, total_rows
 from trilemma.reporting.block import Block
 from trilemma.reporting.blocks import figure_block
 from trilemma.reporting.calibration_figures import (
@@ -21,6 +22,7 @@ from trilemma.reporting.calibration_figures import (
 from trilemma.reporting.calibration_study import learnt, trade_offs
 from trilemma.reporting.numerals import number, rounded, share
 from trilemma.reporting.provenance import NUMBERS_ID
+from trilemma.reporting.rival_scores import RIVAL_HEADS, rival_findings, rival_rows
 from trilemma.reporting.tables import html_table
 
 if TYPE_CHECKING:
@@ -195,10 +197,23 @@ def backtested(study: CalibrationStudy) -> Block:
     """Return the totals of the backtest."""
     if study.backtest is None:
         return Block('<p class="note">No backtest lies beside the model.</p>')
+    return Block(_table(HEADS, [_row(cells) for cells in total_rows(study.backtest)]))
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    """Return a row of a table."""
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def rivals(study: CalibrationStudy) -> Block:
+    """Return the comparison of rival structures; nothing where none was made."""
+    if study.rivals is None:
+        return Block("")
     body = [
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in total_rows(study.backtest)
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rival_rows(study.rivals)
     ]
-    return Block(_table(HEADS, body))
+    said = "".join(f"<li>{escape(text)}</li>" for text in rival_findings(study.rivals))
+    return Block(f"<h3>Rival structures</h3><ul>{said}</ul>{_table(RIVAL_HEADS, body)}")
 
 
 def scored(study: CalibrationStudy) -> Block:
@@ -242,7 +257,7 @@ def numbers(study: CalibrationStudy) -> Block:
             f"{row['origin']}, {row['years_ahead']}, {row['forecast']}": {
                 key: row[key] for key in ("coverage_50", "coverage_90", "skill")
             }
-            for row in backtest_records(study.backtest)["totals"]
+            for row in record_document(Record(study.backtest))["totals"]
         }
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return Block(f'<script type="application/json" id="{NUMBERS_ID}">{text}</script>')

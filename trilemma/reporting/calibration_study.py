@@ -13,6 +13,7 @@ from trilemma.calibration.ensemble import prior_ensemble
 from trilemma.calibration.naive import NAMES
 from trilemma.calibration.predictions import compare_with_evidence
 from trilemma.calibration.predictive import Shown, foretell, show
+from trilemma.calibration.rivals import read_rivals
 from trilemma.calibration.scoring import score_observations, score_series
 from trilemma.translation.ensemble import Ensemble, read_ensemble
 from trilemma.translation.model import Model, load_model
@@ -31,8 +32,8 @@ class CalibrationStudy:
     bands
         Of what the model shows for each observation in the posterior, without errors: its 5, 50 and 95 % quantiles in
         the unit of the series, shape (3, observation).
-    backtest
-        The scores of what was held back, see `trilemma.calibration.backtest`; None where none was made.
+    backtest, rivals
+        The scores of what was held back, and the comparison of rival structures; None where none was made.
     """
 
     model: Model
@@ -42,6 +43,7 @@ class CalibrationStudy:
     series: pd.DataFrame
     bands: np.ndarray
     backtest: pd.DataFrame | None
+    rivals: pd.DataFrame | None = None
 
 
 def open_calibration(posterior: str | Path, backtested: str | Path | None = None, *, seed: int = 0) -> CalibrationStudy:
@@ -77,6 +79,7 @@ def open_calibration(posterior: str | Path, backtested: str | Path | None = None
         series=score_series(rows),
         bands=_bands(shown),
         backtest=None if backtested is None else backtest.read_backtest(model, Path(backtested)),
+        rivals=None if backtested is None else read_rivals(model),
     )
 
 

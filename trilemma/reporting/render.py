@@ -33,6 +33,7 @@ from trilemma.calibration.backtest import FILE as BACKTEST
 from trilemma.calibration.backtest import read_backtest
 from trilemma.calibration.evidence import OBSERVATIONS
 from trilemma.calibration.measurement import MEASUREMENTS
+from trilemma.calibration.rivals import FILE as RIVALS
 from trilemma.errors import ReportError, TrilemmaError, UnknownNameError
 from trilemma.forecasting.claim_file import CLAIM_FILE, read_claims
 from trilemma.forecasting.store import store_path
@@ -177,7 +178,13 @@ def _calibration_files(forecast: Forecast) -> dict[str, Path]:
     model = forecast.load_model()
     read_ensemble(model)
     read_backtest(model)
-    files = {"posterior": POSTERIOR, "backtest": BACKTEST, "observations": OBSERVATIONS, "measurements": MEASUREMENTS}
+    files = {
+        "posterior": POSTERIOR,
+        "backtest": BACKTEST,
+        "rivals": RIVALS,
+        "observations": OBSERVATIONS,
+        "measurements": MEASUREMENTS,
+    }
     return {name: model.path.with_name(file) for name, file in files.items()}
 
 
