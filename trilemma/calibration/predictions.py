@@ -135,10 +135,13 @@ def _check_times(model: Model, data: Sequence[Datum], *, own: bool) -> None:
 
 
 def _saved_times(model: Model, data: Sequence[Datum]) -> np.ndarray:
-    """Return the times to save at, from the start to the first one at or after the last observation."""
+    """Return the times to save at, to the end of the year of the last observation, or of the model's run.
+
+    So tables of observations that end in one year share a compiled program.
+    """
     first, step = model.clock.initial_time, model.clock.time_step
     every = max(1, math.floor(1 / SAVES_A_YEAR / step + 1e-9)) * step
-    last = max(datum.observation.span[1] for datum in data)
+    last = min(math.ceil(max(datum.observation.span[1] for datum in data) - 1e-9), model.clock.final_time)
     return first + np.arange(math.ceil((last - first) / every - 1e-9) + 1) * every
 
 
