@@ -251,7 +251,7 @@ def backtest(
     Example: [bold]trilemma backtest export_controls --stored[/bold]
     """
     from trilemma.reporting.backtest_record import make_record, read_record, record_document
-    from trilemma.reporting.backtests import backtest_table, findings
+    from trilemma.reporting.backtests import backtest_table, findings, paragraphs
     from trilemma.reporting.rival_scores import rival_findings, rival_table
     from trilemma.translation.model import load_model
 
@@ -262,11 +262,11 @@ def backtest(
         _print_json(record_document(record))
         return
     _print_table(backtest_table(record.series))
-    typer.echo("\n".join(["", *findings(record.series, loaded.hindsight)]))
+    typer.echo(f"\n{paragraphs(findings(record.series, loaded.hindsight))}")
     if record.rivals is not None:
         typer.echo("")
         _print_table(rival_table(record.rivals))
-        typer.echo("\n".join(["", *rival_findings(record.rivals)]))
+        typer.echo(f"\n{paragraphs(rival_findings(record.rivals))}")
 
 
 @app.command()

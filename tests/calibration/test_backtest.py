@@ -128,13 +128,18 @@ def test_the_file_gives_back_what_was_written_and_belongs_to_its_model(model: Mo
     np.testing.assert_allclose(found["crps"], result.series["crps"], rtol=1e-3)
     assert total_rows(found) == total_rows(result.series)
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(model.hash, "0" * 64), encoding="utf-8")
+    path.write_text(text.replace(model.hash[:16], "0" * 16), encoding="utf-8")
     with pytest.raises(CalibrationError, match="other equations"):
         read_backtest(model)
     path.write_text(text, encoding="utf-8")
     observations = model.path.with_name("observations.csv")
     observations.write_text(observations.read_text(encoding="utf-8").replace("9.2", "9.3"), encoding="utf-8")
     with pytest.raises(CalibrationError, match="other evidence"):
+        read_backtest(model)
+    observations.write_text(observations.read_text(encoding="utf-8").replace("9.3", "9.2"), encoding="utf-8")
+    measurements = model.path.with_name("measurements.csv")
+    measurements.write_text(measurements.read_text(encoding="utf-8").replace("kilo", "thousand"), encoding="utf-8")
+    with pytest.raises(CalibrationError, match="other measurements"):
         read_backtest(model)
 
 
@@ -154,6 +159,8 @@ def test_words_say_where_a_naive_forecast_is_better_and_whether_bands_hold(resul
     assert "against the last value" in text
     assert "(too high)" in text
     assert text.endswith("Made in hindsight.")
+    assert "is approximate" not in text
+    assert "of k 0.90 and were raised to 0.50" in " ".join(findings(series.assign(k_hat=0.9, tempered_to=0.5)))
     better = " ".join(findings(series.assign(skill=0.5, coverage_90=0.9)))
     assert "as asked" in better
     assert "no naive forecast is better" in better

@@ -12,6 +12,7 @@ The result is kept in a file beside the model, with the hashes of what it was ma
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +26,14 @@ from trilemma.calibration.calibrate import posterior_ensemble
 from trilemma.calibration.ensemble import prior_ensemble
 from trilemma.calibration.evidence import decimal_year, load_evidence
 from trilemma.calibration.matching import Datum
+from trilemma.calibration.measurement import MEASUREMENTS
 from trilemma.calibration.naive import naive_forecasts
 from trilemma.calibration.predictions import compare_with_evidence
 from trilemma.calibration.predictive import Shown, foretell, past_of, show
 from trilemma.calibration.problem import Tell, silent
 from trilemma.calibration.scoring import columns_of, mean, score_observations, score_series, some
 from trilemma.errors import CalibrationError, EvidenceError
-from trilemma.translation.ensemble import Ensemble
+from trilemma.translation.ensemble import Ensemble, priors_hash
 from trilemma.translation.model import Model, load_model
 
 FILE = "backtest.csv"
@@ -41,7 +43,15 @@ POOLED = "all"
 """The origin of rows that hold all origins together."""
 
 DRAWS = 1000
-HASHES = ("model_hash", "evidence_hash")
+HASHES = {
+    "model_hash": "equations",
+    "priors_hash": "priors",
+    "evidence_hash": "evidence",
+    "measurements_hash": "measurements",
+}
+"""What a backtest was made from: the columns of hashes in its file, and what each stands for."""
+
+DIGITS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +61,9 @@ class Backtest:
     Attributes
     ----------
     observations
-        A row an origin, forecast and observation: `origin`, `forecast`, `years_ahead`, and the columns of
-        `trilemma.calibration.scoring.score_observations`.
+        A row an origin, forecast and observation: `origin`, `forecast`, `years_ahead`; the columns of
+        `trilemma.calibration.scoring.score_observations`; of the fit `k_hat` and `tempered_to`, the shape of the tail
+        of its weights and the power to which they were raised, see `trilemma.calibration.importance`.
     """
 
     observations: pd.DataFrame
@@ -71,6 +82,8 @@ class Backtest:
                     rows = of_origin & (columns["years_ahead"] == years) & (columns["forecast"] == forecast)
                     if rows.any():
                         found = score_series(self.observations.loc[rows])
+                        found["k_hat"] = float(np.max(columns["k_hat"][rows]))
+                        found["tempered_to"] = float(np.min(columns["tempered_to"][rows]))
                         found.insert(0, "forecast", forecast)
                         found.insert(0, "years_ahead", years)
                         found.insert(0, "origin", origin)
@@ -135,7 +148,9 @@ def backtest(model: Model | str | Path, fitted: Mapping[date, Ensemble] | None =
     for origin, ensemble in ensembles.items():
         targets = held_back(comparison.data, origin)
         shown = show(comparison, ensemble)
-        parts += [_scored(part, kind, origin, targets, seed) for part, kind in _forecasts(shown, prior)]
+        found = [_scored(part, kind, origin, targets, seed) for part, kind in _forecasts(shown, prior)]
+        told = {name: float(ensemble.attrs.get(name, np.nan)) for name in ("k_hat", "tempered_to")}
+        parts += [rows.assign(**told) for rows in found]
     return Backtest(pd.concat(parts, ignore_index=True))
 
 
@@ -215,8 +230,10 @@ def _total(columns: dict[str, np.ndarray], origin: str, years: int, forecast: st
 
 
 def identity(model: Model) -> dict[str, str]:
-    """Return the hashes by which a backtest belongs to a model and its evidence."""
-    return dict(zip(HASHES, (model.hash, load_evidence(model).hash), strict=True))
+    """Return the first digits of the hashes by which a backtest belongs to a model, its priors and its evidence."""
+    measurements = hashlib.sha256(model.path.with_name(MEASUREMENTS).read_bytes()).hexdigest()
+    whole = (model.hash, priors_hash(model.parameters), load_evidence(model).hash, measurements)
+    return {name: value[:DIGITS] for name, value in zip(HASHES, whole, strict=True)}
 
 
 def write_backtest(model: Model, result: Backtest, path: Path | None = None) -> Path:
@@ -267,7 +284,6 @@ def read_backtest(model: Model, path: Path | None = None) -> pd.DataFrame:
     table = pd.read_csv(file, dtype=dict.fromkeys((*HASHES, "origin"), str))
     for name, value in identity(model).items():
         if set(table[name]) != {value}:
-            what = "equations" if name == "model_hash" else "evidence"
-            message = f"{file.name} was made with other {what} than '{model.name}' has now: {remedy}"
+            message = f"{file.name} was made with other {HASHES[name]} than '{model.name}' has now: {remedy}"
             raise CalibrationError(message)
     return table.drop(columns=list(HASHES))

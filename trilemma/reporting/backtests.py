@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.table import Table
 
 from trilemma.calibration.backtest import CALIBRATED, POOLED, PRIOR, totals
+from trilemma.calibration.rivals import CARRIES
 from trilemma.calibration.scoring import Columns, columns_of, some
 from trilemma.reporting.numerals import number
 
@@ -20,6 +22,9 @@ ASKED = (0.80, 0.97)
 
 MISSED = 0.5
 """A series is called missed where the 90 % band holds less than this share of its observations."""
+
+LISTED = 12
+WIDTH = 118
 
 HEADS = (
     *("from the end of", "years ahead", "forecast", "series", "n", "in 50 %", "in 90 %"),
@@ -75,7 +80,12 @@ def findings(series: pd.DataFrame, hindsight: str = "") -> list[str]:
     """
     ahead = sorted({int(years) for years in series["years_ahead"]})
     said = [_bands_and_skill(series, years) for years in ahead]
-    said += [_gain(series, ahead[0]), *(_losses(series, years) for years in ahead), _missed(series, ahead[0])]
+    said += [
+        _gain(series, ahead[0]),
+        *_carrying(series),
+        *(_losses(series, years) for years in ahead),
+        _missed(series, ahead[0]),
+    ]
     return [*(text for text in said if text), *([" ".join(hindsight.split())] if hindsight else [])]
 
 
@@ -112,6 +122,18 @@ def _gain(series: pd.DataFrame, years: int) -> str:
     )
 
 
+def _carrying(series: pd.DataFrame) -> list[str]:
+    """Return of which fits the draws do not carry fully, so that they stand between approximation and posterior."""
+    columns = columns_of(series)
+    fits = dict.fromkeys(zip(columns["origin"], columns["k_hat"], columns["tempered_to"], strict=True))
+    return [
+        f"The fit to the end of {str(origin)[:4]} is approximate: the weights that correct it have a tail of k "
+        f"{number(float(k), 2)} and were raised to {number(float(power), 2)}."
+        for origin, k, power in fits
+        if origin != POOLED and (k > CARRIES or power < 1)
+    ]
+
+
 def _losses(series: pd.DataFrame, years: int) -> str:
     """Return the series in which a naive forecast is better, the worst first."""
     part = _part(series, years, CALIBRATED)
@@ -126,7 +148,7 @@ def _losses(series: pd.DataFrame, years: int) -> str:
         for i in order
     ]
     count = f"{len(names)} of {len(known['series'])} series"
-    return f"{_ahead(years)} a naive forecast is better in {count}: {', '.join(names)}."
+    return f"{_ahead(years)} a naive forecast is better in {count}: {_listed(names)}."
 
 
 def _worse_on_last(part: Columns, i: int) -> bool:
@@ -145,7 +167,18 @@ def _missed(series: pd.DataFrame, years: int) -> str:
         f"{name} (too {'high' if bias > 0 else 'low'})"
         for name, bias in zip(missed["series"], missed["bias"], strict=True)
     ]
-    return f"{_ahead(years)} mostly outside the 90 % bands: {', '.join(names)}."
+    return f"{_ahead(years)} mostly outside the 90 % bands: {_listed(names)}."
+
+
+def _listed(names: list[str]) -> str:
+    """Return the first of some names, and how many there are beside."""
+    beside = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {beside} more" if beside > 0 else "")
+
+
+def paragraphs(sentences: list[str]) -> str:
+    """Return sentences for the terminal, a paragraph each."""
+    return "\n".join(textwrap.fill(text, WIDTH, initial_indent="- ", subsequent_indent="  ") for text in sentences)
 
 
 def _part(series: pd.DataFrame, years: int, forecast: str) -> Columns:
