@@ -67,12 +67,12 @@ def _fit_panel(axes: Axes, name: str, group: Columns) -> None:
     else:
         axes.vlines(at, ends[0], ends[4], color=LIGHT, linewidth=7)
         axes.vlines(at, ends[1], ends[3], color=BLUE_BAND, linewidth=7)
-        axes.scatter(at, ends[2], marker="_", s=60, color=BLUE)
+        axes.scatter(at, ends[2], marker="_", s=90, color=BLUE, zorder=2.5)
     colours = np.where(group["within_90"] == 1, INK, ORANGE)
     axes.scatter(at, observed, s=9, c=list(colours), zorder=3)
     dress_panel(axes, at, np.concatenate([observed, ends[2][np.isfinite(ends[2])]]))
     fitted = "" if group["fitted"][0] else ", not fitted"
-    panel_title(axes, name, textwrap.shorten(str(group["unit"][0]), 26, placeholder=" …") + fitted, width=30)
+    panel_title(axes, name, textwrap.shorten(str(group["unit"][0]), 22, placeholder=" …") + fitted, width=28)
 
 
 @styled
