@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import warnings
 from datetime import date
 
 import numpy as np
@@ -27,6 +30,7 @@ from trilemma.calibration.backtest import (
 )
 from trilemma.calibration.ensemble import prior_ensemble
 from trilemma.calibration.scoring import columns_of, some
+from trilemma.cli import main
 from trilemma.errors import CalibrationError, EvidenceError
 from trilemma.reporting.backtest_record import Record, record_document
 from trilemma.reporting.backtests import findings, total_rows
@@ -171,3 +175,25 @@ def test_records_are_plain(result: Backtest) -> None:
     assert {"totals", "series"} == set(found)
     assert found["totals"][0]["origin"] == "2021-12-31"
     assert any(row["skill"] is None for row in found["series"])  # a series without a past
+
+
+def test_the_command_shows_what_is_kept_and_says_what_is_missing(
+    model: Model, result: Backtest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # what `main` changes is restored at the end
+
+    def run(*words: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["trilemma", "backtest", str(model.path), "--stored", *words])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        return stopped.value.code, captured.out, captured.err
+
+    status, printed, said = run()
+    assert (status, printed) == (2, "")
+    assert said == "trilemma: the model 'small' has no backtest.csv: 'trilemma backtest small' makes it.\n"
+    write_backtest(model, result)
+    status, printed, _ = run()
+    assert not status
+    assert "One year ahead" in printed
+    assert set(json.loads(run("--json")[1])) == {"totals", "series"}

@@ -190,7 +190,12 @@ def identifiability(study: CalibrationStudy) -> Block:
 def _spans(table: Columns, prefix: str) -> list[str]:
     """Return quantiles as text."""
     rows = zip(*(table[f"{prefix}{key}"].astype(float) for key in ("p5", "p50", "p95")), strict=True)
-    return [" – ".join(number(float(value)) for value in row) for row in rows]
+    return [" – ".join(_short(float(value)) for value in row) for row in rows]
+
+
+def _short(value: float) -> str:
+    """Return a number of three digits, with a power of ten where it is long."""
+    return number(value) if 1e-3 <= abs(value) < 1e6 or not value else f"{value:.3g}"
 
 
 def backtested(study: CalibrationStudy) -> Block:
