@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from trilemma.engine.compiler import ask_for_one_function
 
 if TYPE_CHECKING:
+    from trilemma.calibration.release import calibrate
     from trilemma.calibration.score import score
     from trilemma.engine.gradients import sensitivities
     from trilemma.engine.simulate import simulate, state_at
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "TrilemmaError",
     "TrilemmaWarning",
+    "calibrate",
     "check",
     "compare",
     "judge_claims",
@@ -46,6 +48,7 @@ __all__ = [
 _HOMES = {
     "TrilemmaError": "trilemma.errors",
     "TrilemmaWarning": "trilemma.errors",
+    "calibrate": "trilemma.calibration.release",
     "check": "trilemma.validation.scorecard",
     "compare": "trilemma.forecasting.compare",
     "judge_claims": "trilemma.forecasting.claims",

@@ -270,6 +270,44 @@ def backtest(
 
 
 @app.command()
+def calibrate(
+    model: ModelName = "export_controls",
+    draws: Annotated[int, typer.Option(min=1, help="Draws of the ensemble, of all chains together.")] = 1000,
+    chains: Annotated[int, typer.Option(min=2, help="Chains of --method nuts.")] = 4,
+    until: Annotated[str | None, typer.Option(help="Use observations up to this day only, such as 2024-12-31.")] = None,
+    method: Annotated[str, typer.Option(help="nuts, laplace or weights.")] = "nuts",
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    output: Annotated[Path | None, typer.Option(help="The file; posterior.nc beside the model by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Calibrate a model on its evidence and write its posterior ensemble, which forecasts then draw from.
+
+    Example: [bold]trilemma calibrate export_controls --draws 1000[/bold]
+    """
+    from trilemma.calibration.release import calibrate as run_calibration
+    from trilemma.calibration.release import calibration_rows, read_day, read_inference
+    from trilemma.translation.ensemble import ensemble_path, read_ensemble
+    from trilemma.translation.model import load_model
+
+    loaded, file = load_model(model), output
+    with _progress(f"Calibrating {loaded.name}") as progress:
+        tree = run_calibration(
+            loaded,
+            until=read_day(until),
+            draws=draws,
+            chains=chains,
+            method=read_inference(method),
+            seed=seed,
+            path=file,
+            tell=progress,
+        )
+    diagnosed = tree["diagnostics"].to_dataset() if "diagnostics" in tree else None
+    _print_rows(calibration_rows(loaded, read_ensemble(loaded, file), diagnosed), as_json)
+    if not as_json:
+        _print_path(file or ensemble_path(loaded))
+
+
+@app.command()
 def reference(
     model: ModelName,
     assumptions: Annotated[

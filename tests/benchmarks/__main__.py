@@ -125,7 +125,7 @@ def batched(model: Model, runs: int) -> xr.Dataset:
     """Return overrides from the priors for a batch."""
     spec = load_forecast("policy_comparison")
     design = spec.design.model_copy(update={"draws": runs})
-    sample = draws(spec.model_copy(update={"design": design}), model.parameters)
+    sample = draws(spec.model_copy(update={"design": design}), model)
     return xr.Dataset({name: ("run", values) for name, values in sample.items()})
 
 

@@ -1,5 +1,7 @@
-"""Calibration from end to end: a model in, its posterior ensemble out, by one of two ways.
+"""Calibration from end to end: a model in, its posterior ensemble out, by one of three ways.
 
+``nuts``
+    Chains that walk by the exact gradient: the reference, and what is released.
 ``laplace``
     Normal mixtures about the mode, corrected by importance: a minute, for backtests.
 ``weights``
@@ -30,7 +32,9 @@ from trilemma.calibration.problem import Problem, Tell, errors_of, pose, provena
 from trilemma.translation.ensemble import Ensemble
 from trilemma.translation.model import Model, load_model
 
-Inference = Literal["laplace", "weights"]
+Inference = Literal["nuts", "laplace", "weights"]
+
+CHAINS = 4
 
 PROPOSALS = 8192
 """Draws that are weighed; an ensemble is resampled from them."""
@@ -65,6 +69,10 @@ def posterior_ensemble(
     if method == "weights":
         return weighted_ensemble(loaded, until=until, draws=draws, seed=seed, tell=tell)
     problem = pose(loaded, until=until)
+    if method == "nuts":
+        from trilemma.calibration.chains import sampled_ensemble  # here, since BlackJAX takes seconds to load
+
+        return sampled_ensemble(problem, draws=draws, chains=CHAINS, seed=seed, tell=tell).ensemble
     return laplace_ensemble(problem, draws=draws, seed=seed, tell=tell)
 
 

@@ -19,6 +19,7 @@ from trilemma.calibration.priors import limits_of
 from trilemma.content import installed_version
 from trilemma.errors import CalibrationError
 from trilemma.translation.ensemble import ENGINE, GROUP, Ensemble, ensemble_path, identity, read_ensemble
+from trilemma.translation.labelled import Array, namespace
 from trilemma.translation.model import Model
 from trilemma.translation.parameters import sample_priors
 
@@ -29,9 +30,9 @@ ERROR_SCALE_SD = 0.42
 nine cases of ten. They are judgements, so that data shall say how good they were, and bands do not rest on them."""
 
 
-def error_scale(z: np.ndarray) -> np.ndarray:
-    """Return the scale of model errors at standard normal numbers."""
-    return np.exp(ERROR_SCALE_SD * z)
+def error_scale(z: Array) -> Array:
+    """Return the scale of model errors at standard normal numbers, an array of any library."""
+    return namespace(z).exp(ERROR_SCALE_SD * z)
 
 
 def prior_ensemble(model: Model, draws: int, seed: int) -> Ensemble:

@@ -54,7 +54,7 @@ class Errors:
     def sd(self, scale: Array) -> Array:
         """Return standard deviations (data, runs) where the model is off by `scale` (runs,) times what is stated."""
         xp = namespace(scale)
-        return xp.sqrt(self.source[:, None] ** 2 + (self.model[:, None] * scale) ** 2)
+        return xp.sqrt(self.source[:, None] ** 2 + (self.model[:, None] * xp.reshape(scale, (1, -1))) ** 2)
 
     def whitened(self, deviations: Array, scale: Array) -> Array:
         """Return independent standard normal residuals (data, runs) from deviations (data, runs)."""

@@ -1,35 +1,82 @@
-"""Draws of the uncertain parameters: made once for a forecast, so that all scenarios share them."""
+"""Draws of the uncertain parameters: made once for a forecast, so that all scenarios share them.
+
+They come from the calibrated ensemble beside the model where there is one for its present state, else from the priors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable
 
 import numpy as np
 from scipy.stats import qmc
 
+from trilemma.errors import EnsembleError, TrilemmaWarning
 from trilemma.forecasting.spec import Design, Forecast
-from trilemma.translation.parameters import ParameterTable, sample_priors
-from trilemma.translation.priors import Limits
+from trilemma.translation.ensemble import Ensemble, ensemble_path, read_ensemble
+from trilemma.translation.model import Model
+from trilemma.translation.parameters import sample_priors
 
 
-def draws(
-    forecast: Forecast, table: ParameterTable, limits: Mapping[str, Limits | None] | None = None
-) -> dict[str, np.ndarray]:
+def source(design: Design, model: Model) -> Ensemble | None:
+    """Return the calibrated ensemble that draws are taken from; None where they come from the priors.
+
+    Raises
+    ------
+    EnsembleError
+        If the design asks for the posterior and there is none for this state of the model.
+
+    Warns
+    -----
+    TrilemmaWarning
+        If there is one for another state of the model and the design leaves the choice open.
+    """
+    if design.method == "central" or design.draws_from == "prior":
+        return None
+    if design.draws_from is None and not ensemble_path(model).is_file():
+        return None
+    try:
+        return read_ensemble(model)
+    except EnsembleError as error:
+        if design.draws_from == "posterior":
+            raise
+        warnings.warn(f"draws come from the priors: {error}", TrilemmaWarning, stacklevel=3)
+        return None
+
+
+def draws(forecast: Forecast, model: Model, calibrated: Ensemble | None = None) -> dict[str, np.ndarray]:
     """Return the values of each uncertain parameter, one a draw.
 
     Parameters
     ----------
     forecast
         Its design says how many draws are made, how, and from which seed.
-    table
-        The model's parameters with their priors.
-    limits
-        The limits of the model's variables by name, which cut unbounded priors.
+    model
+        The model with its parameters and their priors.
+    calibrated
+        The ensemble that draws are taken from instead of the priors; see `source`.
     """
-    design = forecast.design
+    design, table = forecast.design, model.parameters
     if design.method == "central":
         return {row.name: np.array([row.central], dtype=float) for row in table.uncertain}
+    if calibrated is not None:
+        rows = _rows(design, calibrated.draws)
+        return {row.name: calibrated.parameters[row.name][rows] for row in table.uncertain}
+    limits = {name: variable.limits for name, variable in model.variables.items()}
     return sample_priors(table, uniforms(design, len(table.uncertain)), limits)
+
+
+def _rows(design: Design, held: int) -> np.ndarray:
+    """Return which draws of an ensemble a forecast takes: each once, in an order of the seed; more go round again."""
+    if design.draws > held:
+        message = (
+            f"{design.draws} draws are asked for and the calibrated ensemble holds {held}: some stand more than once; "
+            f"ask for {held} at most, or calibrate with more draws."
+        )
+        warnings.warn(message, TrilemmaWarning, stacklevel=4)
+    rng = np.random.default_rng(design.seed)
+    rounds = [rng.permutation(held) for _ in range(-(-design.draws // held))]
+    return np.concatenate(rounds)[: design.draws]
 
 
 def uniforms(design: Design, count: int) -> np.ndarray:

@@ -29,12 +29,13 @@ ON_GRID = 1e-9  # steps; decimal years such as 0.1 are not exact in binary
 
 
 class Design(BaseModel):
-    """How the uncertain parameters are drawn."""
+    """How the uncertain parameters are drawn; `draws_from` None: from the calibrated ensemble if the model has one."""
 
     model_config = STRICT
     method: Literal["latin_hypercube", "sobol", "central"] = "latin_hypercube"
     draws: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
+    draws_from: Literal["prior", "posterior"] | None = None
 
 
 class Horizon(BaseModel):

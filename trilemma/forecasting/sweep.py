@@ -32,9 +32,11 @@ from trilemma.engine.simulate import simulate, without_effect
 from trilemma.engine.stream import ahead
 from trilemma.errors import TrilemmaWarning
 from trilemma.forecasting.designs import draws as draw_parameters
+from trilemma.forecasting.designs import source
 from trilemma.forecasting.spec import Forecast, digest
 from trilemma.forecasting.store import Writer, create, is_there, open_store, read_values, replacing, store_path
 from trilemma.forecasting.variants import DESIGN_DRAW, VARIANT, Deal, coordinates, deal, spread
+from trilemma.translation.ensemble import ensemble_path
 from trilemma.translation.model import Model
 
 PARAMETER = "parameter:"
@@ -187,8 +189,7 @@ class _Task:
 
 def _task(forecast: Forecast, model: Model, stored: xr.Dataset | None, max_memory: float | None) -> _Task:
     """Return what a sweep has to do."""
-    limits = {name: variable.limits for name, variable in model.variables.items()}
-    drawn = draw_parameters(forecast, model.parameters, limits)
+    drawn = draw_parameters(forecast, model, source(forecast.design, model))
     dealt = deal(forecast.variants, forecast.design.draws)
     parameters = spread(drawn, forecast.variants, dealt, model)
     old = {} if stored is None else json.loads(stored.attrs["scenarios"])
@@ -214,6 +215,7 @@ def scenario_keys(forecast: Forecast, model: Model) -> dict[str, str]:
     shared = {
         "model": model.hash,
         "parameters": model.parameters.hash,
+        "ensemble": _provenance(forecast, model),
         "design": forecast.design.model_dump(),
         "horizon": forecast.horizon.model_dump(),
         "method": forecast.method,
@@ -223,6 +225,17 @@ def scenario_keys(forecast: Forecast, model: Model) -> dict[str, str]:
         "program": _program_hash(),
     }
     return {s.name: digest({**shared, "overrides": s.overrides, "initial": s.initial}) for s in forecast.scenarios}
+
+
+def _provenance(forecast: Forecast, model: Model) -> dict[str, str]:
+    """Return where draws come from, as attributes of results: priors, or the file of the calibrated ensemble."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrilemmaWarning)  # said once, when they are drawn
+        calibrated = source(forecast.design, model)
+    if calibrated is None:
+        return {"draws_from": "central" if forecast.design.method == "central" else "prior", "ensemble_hash": ""}
+    content = ensemble_path(model).read_bytes()
+    return {"draws_from": "posterior", "ensemble_hash": hashlib.sha256(content).hexdigest()}
 
 
 @lru_cache(maxsize=1)
@@ -369,6 +382,7 @@ def _attributes(forecast: Forecast, model: Model) -> dict[str, Any]:
         "seed": forecast.design.seed,
         "draws": forecast.design.draws,
         "design": forecast.design.method,
+        **_provenance(forecast, model),
         "baseline": forecast.baseline,
         "method": forecast.method,
         "time_step": model.time_step,

@@ -28,9 +28,15 @@ WARNING = (
 )
 ONE_DRAW = "This forecast has one draw, so there is no band and no word on how sure a number is."
 CLEAR = (
-    "A band holds the middle 90 % of the draws from the stated priors. A difference is taken draw by draw; it is "
+    "A band holds the middle 90 % of the draws from {source}. A difference is taken draw by draw; it is "
     "called clear if its 5–95 % band leaves zero out and its median is at least half a per cent of the level."
 )
+
+
+def _clear(study: Study) -> str:
+    """Return what bands and clear differences are, and where draws come from."""
+    posterior = study.data.attrs.get("draws_from") == "posterior"
+    return CLEAR.format(source="the calibrated ensemble" if posterior else "the stated priors")
 
 
 def figure_block(figure: Figure, alt: str, caption: str) -> Block:
@@ -85,7 +91,7 @@ def summary_block(
     lead = summary.glance(study, shown, goals_shown) if study.others and shown else ""
     items = "".join(f"<dt>{escape(f.heading)}</dt><dd>{escape(f.text)}</dd>" for f in found)
     head = f'<p class="glance">{escape(lead)}</p>' if lead else ""
-    note = f'<p class="note">{CLEAR if study.draws > 1 else ONE_DRAW}</p>'
+    note = f'<p class="note">{_clear(study) if study.draws > 1 else ONE_DRAW}</p>'
     return Block(f'{head}{note}<dl class="summary">{items}</dl>')
 
 

@@ -18,6 +18,14 @@ NUMBERS_ID = "report-numbers"
 SIGNIFICANT = 6
 
 
+WORDS = {
+    "prior": "the stated priors",
+    "posterior": "the calibrated ensemble, posterior.nc; what data do not inform is drawn from its prior",
+    "central": "the central values",
+}
+"""Where draws come from, by the attribute `draws_from` of results."""
+
+
 def definitions(study: Study) -> Block:
     """Return what the baseline sets, and what each scenario sets otherwise than the baseline."""
     own = _settings(study.definitions.get(study.baseline, {}))
@@ -78,6 +86,7 @@ def provenance(study: Study) -> Block:
         "Model hash": str(attrs.get("model_hash", "")),
         "Parameters hash": str(attrs.get("parameters_hash", "")),
         "Design": f"{attrs.get('design', '')}, {attrs.get('draws', study.draws)} draws, seed {attrs.get('seed', '')}",
+        "Draws from": WORDS.get(str(attrs.get("draws_from", "prior")), ""),
         "Integration": f"{attrs.get('method', '')}, time step {attrs.get('time_step', '')} year",
         "Versions": ", ".join(f"{name} {version}" for name, version in listed.items()),
         "Made again by": f"trilemma forecast {forecast}",
