@@ -17,16 +17,18 @@ def run_frame(result: xr.Dataset) -> pd.DataFrame:
     """Return a run as a table: the time, then one column a scalar element; constants are repeated."""
     columns: dict[str, np.ndarray] = {}
     times = result["time"].values
-    for name, array in result.data_vars.items():
+    elements = {dim: [str(label) for label in result[dim].values] for dim in result.dims if dim != "time"}
+    for name in result.data_vars:
         if name == "result":
             continue
+        array = result.variables[name]  # of a dataset with so many variables, an array with coordinates takes 1 ms
         own = [dim for dim in array.dims if dim != "time"]
-        held = array.variable.transpose(*own, ...).values  # picking each element by label takes ten times as long
+        held = array.transpose(*own, ...).values  # picking each element by label takes ten times as long
         values = np.broadcast_to(
             held if "time" in array.dims else held[..., None], (*held.shape[: len(own)], len(times))
         )
         for place in np.ndindex(*values.shape[:-1]):
-            labels = ",".join(str(result[dim].values[i]) for dim, i in zip(own, place, strict=True))
+            labels = ",".join(elements[dim][i] for dim, i in zip(own, place, strict=True))
             columns[f"{name}[{labels}]" if own else str(name)] = values[place]
     return pd.DataFrame({"time": times, **columns})
 
@@ -37,7 +39,7 @@ def run_table(result: xr.Dataset) -> list[dict[str, Any]]:
     if frame.shape[1] <= 9:
         return [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
     first, last = frame.iloc[0], frame.iloc[-1]
-    units = {str(name): str(array.attrs.get("units", "")) for name, array in result.data_vars.items()}
+    units = {str(name): str(result.variables[name].attrs.get("units", "")) for name in result.data_vars}
     return [
         {
             "outcome": name,
