@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -215,6 +216,8 @@ class Workspace:
 
     def start(self, *words: str, program: tuple[str, str] = PROGRAM) -> subprocess.Popen[str]:
         """Start a command."""
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited from a shell that runs them behind it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
             self.command(*words, program=program),
             cwd=ROOT,
