@@ -218,11 +218,11 @@ def machine() -> str:
     return f"Measured on {hardware}, Python {platform.python_version()}, float64."
 
 
-def write(table: str, path: Path) -> None:
+def write(table: str, path: Path, markers: tuple[str, str] = MARKERS) -> None:
     """Put the table between the markers of a file."""
     text = path.read_text(encoding="utf-8")
-    head, start, rest = text.partition(MARKERS[0])
-    _, end, tail = rest.partition(MARKERS[1])
+    head, start, rest = text.partition(markers[0])
+    _, end, tail = rest.partition(markers[1])
     if not start or not end:
         message = f"{path.name} has no markers for the benchmark table"
         raise ValueError(message)

@@ -1,8 +1,8 @@
 """Measures the engine beside its peers on the shipped model, in one run, and prints one table with verdicts.
 
-``python -m tests.benchmarks.engine``. Peers: PySD (one run), pysimlin, and C++ made from the same equations. Times are
-the shortest of several, taken in turns, so that a busy machine spoils neither side alone; a target that is missed is
-printed as missed, and the exit status is 1.
+``python -m tests.benchmarks.engine``; with ``--write`` it also puts it into docs/speed.md. Peers: PySD (one run),
+pysimlin, C++ made from the same equations. Times are the shortest of several, taken in turns, so that a busy machine
+spoils neither side alone; a target that is missed is printed as missed, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import simlin
 import xarray as xr
 from jax import Array
 
-from tests.benchmarks.__main__ import BATCH, Row, as_markdown, folders, measured
+from tests.benchmarks.__main__ import BATCH, ROOT, Row, as_markdown, folders, measured, write
 from tests.benchmarks.c_peer import Peer, aligned, compile_peer
 from tests.engine.test_conformance import FLOOR
 from tests.engine.test_gradients import largest_error
@@ -43,6 +43,7 @@ from trilemma.translation.ordering import upstream
 
 OUTCOMES, DRAWN, CHECKED = 24, 100, 16
 PYSD_ASKED, SIMLIN_ASKED = 350_000, 85
+MARKERS = ("<!-- benchmark table: python -m tests.benchmarks.engine --write -->", "<!-- end of benchmark table -->")
 Action = Callable[[], object]
 
 
@@ -274,7 +275,8 @@ def many_runs(case: Case, runs: int) -> Iterator[Row]:
 
     def streamed(draws: int) -> tuple[float, float, int]:
         """Return seconds a run without the first block, bytes held after it, and how many more at the most."""
-        chosen = {"design": forecast.design.model_copy(update={"draws": draws}), "outcomes": case.outcomes}
+        design = forecast.design.model_copy(update={"draws": draws, "draws_from": "prior"})
+        chosen = {"design": design, "outcomes": case.outcomes, "method": "euler"}  # as everywhere in this table
         ends, memory, size = list[float](), list[int](), 1
         for segment, _ in stream(forecast.model_copy(update=chosen | {"scenarios": forecast.scenarios[:1]})):
             ends.append(time.perf_counter())
@@ -296,6 +298,7 @@ def main() -> int:
     """Measure and print; the exit status is 1 if something that was asked is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1_000_000, help="runs of the long stream (default 1,000,000)")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/speed.md")
     parser.add_argument("--without-pysd", action="store_true", help="leave out PySD's run, which takes 20 s")
     wanted = parser.parse_args()
     case, rows = shipped_case(), list[Row]()
@@ -310,7 +313,10 @@ def main() -> int:
             for row in part:
                 print(f"{row.what}: {row.figure}", file=sys.stderr, flush=True)
                 rows.append(row)
-    print(as_markdown(rows))
+    table = as_markdown(rows)
+    print(table)
+    if wanted.write:
+        write(table, ROOT / "docs" / "speed.md", MARKERS)
     return 0 if all(row.met for row in rows) else 1
 
 
