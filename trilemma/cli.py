@@ -289,7 +289,7 @@ def calibrate(
     from trilemma.translation.ensemble import ensemble_path, read_ensemble
     from trilemma.translation.model import load_model
 
-    loaded, file = load_model(model), output
+    loaded = load_model(model)
     with _progress(f"Calibrating {loaded.name}") as progress:
         tree = run_calibration(
             loaded,
@@ -298,13 +298,13 @@ def calibrate(
             chains=chains,
             method=read_inference(method),
             seed=seed,
-            path=file,
+            path=output,
             tell=progress,
         )
     diagnosed = tree["diagnostics"].to_dataset() if "diagnostics" in tree else None
-    _print_rows(calibration_rows(loaded, read_ensemble(loaded, file), diagnosed), as_json)
+    _print_rows(calibration_rows(loaded, read_ensemble(loaded, output), diagnosed), as_json)
     if not as_json:
-        _print_path(file or ensemble_path(loaded))
+        _print_path(output or ensemble_path(loaded))
 
 
 @app.command()

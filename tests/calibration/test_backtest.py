@@ -135,6 +135,10 @@ def test_the_file_gives_back_what_was_written_and_belongs_to_its_model(model: Mo
     path.write_text(text.replace(model.hash[:16], "0" * 16), encoding="utf-8")
     with pytest.raises(CalibrationError, match="other equations"):
         read_backtest(model)
+    for damaged in ("", "series,n\nstock,3\n"):
+        path.write_text(damaged, encoding="utf-8")
+        with pytest.raises(CalibrationError, match=r"backtest\.csv of '.*' cannot be read \(.*\): 'trilemma backtest"):
+            read_backtest(model)
     path.write_text(text, encoding="utf-8")
     observations = model.path.with_name("observations.csv")
     observations.write_text(observations.read_text(encoding="utf-8").replace("9.2", "9.3"), encoding="utf-8")

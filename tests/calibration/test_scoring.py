@@ -104,7 +104,7 @@ def test_past_errors_of_a_series_tell_of_the_next_as_regression_does(case: Case)
     case.write(rows, ("level,stock,thousand units,Level,1,,none,end,0.6,0.8,0.3,,yes,,",))
     data = compare_with_evidence(case.model).data
     shown = with_errors(compare_with_evidence(case.model), np.array([[1.0, 1, 1, 1], [1.0, np.nan, 1, 1]]))
-    past = past_of(data, [3], [0, 1, 2, 3], until=data[1].observation.end)
+    past = past_of(data, [3], [0, 1, 3])
     assert [places.tolist() for places in past] == [[0, 1]]
     found = foretell(shown, [3], past)
     covariance = np.array([[1, 0.3], [0.3, 1]])

@@ -12,7 +12,6 @@ The result is kept in a file beside the model, with the hashes of what it was ma
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,13 +25,14 @@ from trilemma.calibration.calibrate import posterior_ensemble
 from trilemma.calibration.ensemble import prior_ensemble
 from trilemma.calibration.evidence import decimal_year, load_evidence
 from trilemma.calibration.matching import Datum
-from trilemma.calibration.measurement import MEASUREMENTS
+from trilemma.calibration.measurement import measurements_hash
 from trilemma.calibration.naive import naive_forecasts
 from trilemma.calibration.predictions import compare_with_evidence
 from trilemma.calibration.predictive import Shown, foretell, past_of, show
 from trilemma.calibration.problem import Tell, silent
 from trilemma.calibration.scoring import columns_of, mean, score_observations, score_series, some
 from trilemma.errors import CalibrationError, EvidenceError
+from trilemma.files import replacing
 from trilemma.translation.ensemble import Ensemble, priors_hash
 from trilemma.translation.model import Model, load_model
 
@@ -231,8 +231,7 @@ def _total(columns: dict[str, np.ndarray], origin: str, years: int, forecast: st
 
 def identity(model: Model) -> dict[str, str]:
     """Return the first digits of the hashes by which a backtest belongs to a model, its priors and its evidence."""
-    measurements = hashlib.sha256(model.path.with_name(MEASUREMENTS).read_bytes()).hexdigest()
-    whole = (model.hash, priors_hash(model.parameters), load_evidence(model).hash, measurements)
+    whole = (model.hash, priors_hash(model.parameters), load_evidence(model).hash, measurements_hash(model))
     return {name: value[:DIGITS] for name, value in zip(HASHES, whole, strict=True)}
 
 
@@ -255,16 +254,13 @@ def write_stamped(table: pd.DataFrame, model: Model, file: Path) -> Path:
     CalibrationError
         If it cannot be written; what was there is untouched.
     """
-    building = file.with_name(f".{file.name}.tmp")
+    stamped = table.assign(**identity(model))
     try:
-        stamped = table.assign(**identity(model))
-        stamped.to_csv(building, index=False, float_format="%.4g", lineterminator="\n")
-        building.replace(file)
+        with replacing(file) as part:
+            stamped.to_csv(part, index=False, float_format="%.4g", lineterminator="\n")
     except OSError as error:
         message = f"{file} cannot be written ({error.strerror or error}): free space or choose another folder."
         raise CalibrationError(message) from error
-    finally:
-        building.unlink(missing_ok=True)
     return file
 
 
@@ -274,16 +270,32 @@ def read_backtest(model: Model, path: Path | None = None) -> pd.DataFrame:
     Raises
     ------
     CalibrationError
-        If there is none, or it was made for other equations or other evidence.
+        As `read_stamped` does.
     """
-    file = model.path.with_name(FILE) if path is None else path
+    return read_stamped(model, model.path.with_name(FILE) if path is None else path)
+
+
+def read_stamped(model: Model, file: Path) -> pd.DataFrame:
+    """Read a table that `write_stamped` wrote, without the hashes.
+
+    Raises
+    ------
+    CalibrationError
+        If there is none, it is damaged, or it was made for other equations or other evidence.
+    """
     remedy = f"'trilemma backtest {model.name}' makes it."
     if not file.is_file():
-        message = f"the model '{model.name}' has no {FILE}: {remedy}"
+        message = f"the model '{model.name}' has no {file.name}: {remedy}"
         raise CalibrationError(message)
-    table = pd.read_csv(file, dtype=dict.fromkeys((*HASHES, "origin"), str))
+    try:
+        table = pd.read_csv(file, dtype=dict.fromkeys((*HASHES, "origin"), str))
+        stamps = {name: set(table[name]) for name in HASHES}
+    except (OSError, ValueError, KeyError) as error:
+        reason = f"it has no column {error}" if isinstance(error, KeyError) else error
+        message = f"{file.name} of '{model.name}' cannot be read ({reason}): {remedy}"
+        raise CalibrationError(message) from error
     for name, value in identity(model).items():
-        if set(table[name]) != {value}:
+        if stamps[name] != {value}:
             message = f"{file.name} was made with other {HASHES[name]} than '{model.name}' has now: {remedy}"
             raise CalibrationError(message)
     return table.drop(columns=list(HASHES))

@@ -1,7 +1,5 @@
-"""Calibration from end to end: a model in, its posterior ensemble out, by one of three ways.
+"""Calibration from end to end without chains: a model in, an approximate posterior ensemble out, by one of two ways.
 
-``nuts``
-    Chains that walk by the exact gradient: the reference, and what is released.
 ``laplace``
     Normal mixtures about the mode, corrected by importance: a minute, for backtests.
 ``weights``
@@ -15,26 +13,19 @@ from datetime import date
 from typing import Any, Literal
 
 import numpy as np
-import xarray as xr
 
 from trilemma.calibration.ensemble import error_scale, prior_ensemble
 from trilemma.calibration.evidence import load_evidence
 from trilemma.calibration.fit import fit
 from trilemma.calibration.importance import LEAST, Weights, resample, weigh
 from trilemma.calibration.laplace import laplace
-from trilemma.calibration.predictions import (
-    compare_with_evidence,
-    predictions,
-    run_comparison,
-    transform,
-)
+from trilemma.calibration.predictions import compare_with_evidence
+from trilemma.calibration.predictive import show
 from trilemma.calibration.problem import Problem, Tell, errors_of, pose, provenance, silent
 from trilemma.translation.ensemble import Ensemble
 from trilemma.translation.model import Model, load_model
 
-Inference = Literal["nuts", "laplace", "weights"]
-
-CHAINS = 4
+Approximation = Literal["laplace", "weights"]
 
 PROPOSALS = 8192
 """Draws that are weighed; an ensemble is resampled from them."""
@@ -45,7 +36,7 @@ def posterior_ensemble(
     *,
     until: date | None = None,
     draws: int = 1000,
-    method: Inference = "laplace",
+    method: Approximation = "laplace",
     seed: int = 0,
     tell: Tell = silent,
 ) -> Ensemble:
@@ -69,10 +60,6 @@ def posterior_ensemble(
     if method == "weights":
         return weighted_ensemble(loaded, until=until, draws=draws, seed=seed, tell=tell)
     problem = pose(loaded, until=until)
-    if method == "nuts":
-        from trilemma.calibration.chains import sampled_ensemble  # here, since BlackJAX takes seconds to load
-
-        return sampled_ensemble(problem, draws=draws, chains=CHAINS, seed=seed, tell=tell).ensemble
     return laplace_ensemble(problem, draws=draws, seed=seed, tell=tell)
 
 
@@ -100,9 +87,7 @@ def weighted_ensemble(
     comparison = compare_with_evidence(model, evidence, fitted=True, until=until)
     prior = prior_ensemble(model, PROPOSALS, seed)
     tell(0, 1, "weighing draws from the priors")
-    runs = xr.Dataset({label: ("run", values) for label, values in prior.parameters.items()})
-    found = predictions(comparison, run_comparison(comparison, runs))
-    deviations = np.asarray(transform(comparison, found.T)) - comparison.observed[:, None]
+    deviations = show(comparison, prior).centres.T - comparison.observed[:, None]
     weights = weigh(errors_of(comparison).log_likelihood(deviations, prior.error_scale), LEAST * draws)
     chosen = resample(weights.values, draws, np.random.default_rng(seed))
     attrs = {**prior.attrs, **provenance(comparison, evidence, until), "inference": "weights", **_told(weights)}

@@ -16,7 +16,7 @@ import xarray as xr
 from arviz_stats.base import array_stats  # pyright: ignore[reportPrivateImportUsage]
 
 from trilemma.calibration.calibrate import assemble
-from trilemma.calibration.fit import Fit, fit
+from trilemma.calibration.fit import fit
 from trilemma.calibration.laplace import laplace
 from trilemma.calibration.posterior import Chains, sample
 from trilemma.calibration.problem import Problem, Tell, silent
@@ -35,10 +35,9 @@ SCALE = "scale of model errors"
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """A posterior ensemble with the chains behind it, and the mode that they started from."""
+    """A posterior ensemble with the chains behind it."""
 
     ensemble: Ensemble
-    mode: Fit
     groups: dict[str, xr.Dataset]
 
 
@@ -77,7 +76,7 @@ def sampled_ensemble(problem: Problem, *, draws: int, chains: int, seed: int, te
         "gradients": found.gradients,
     }
     ensemble = assemble(problem, z, scales, seed=seed, attrs=attrs)
-    return Sampled(ensemble, mode, {"diagnostics": diagnosed, **_kept(problem, found)})
+    return Sampled(ensemble, {"diagnostics": diagnosed, **_kept(problem, found)})
 
 
 def diagnose(problem: Problem, chains: Chains) -> xr.Dataset:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from scipy.stats import qmc
 from trilemma.calibration.priors import limits_of
 from trilemma.content import installed_version
 from trilemma.errors import CalibrationError
+from trilemma.files import replacing
 from trilemma.translation.ensemble import ENGINE, GROUP, Ensemble, ensemble_path, identity, read_ensemble
 from trilemma.translation.labelled import Array, namespace
 from trilemma.translation.model import Model
@@ -84,15 +84,12 @@ def write_ensemble(
         for node in tree.subtree
         if node.data_vars
     }
-    building = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        tree.to_netcdf(building, engine=ENGINE, encoding=encoding)
-        building.replace(file)
+        with replacing(file) as part:
+            tree.to_netcdf(part, engine=ENGINE, encoding=encoding)
     except OSError as error:
         message = f"{file.name} cannot be written ({error.strerror or error}): free space or choose another folder."
         raise CalibrationError(message) from error
-    finally:
-        building.unlink(missing_ok=True)
     return file
 
 

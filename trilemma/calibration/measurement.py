@@ -12,6 +12,7 @@ where the rule says how a value belongs to a period, see `RULES`. Times are deci
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from datetime import date
@@ -167,6 +168,11 @@ def load_measurements(model: Model) -> tuple[Measurement, ...]:
     for row in rows:
         as_outcome(row, model)
     return rows
+
+
+def measurements_hash(model: Model) -> str:
+    """Return the SHA-256 of a model's measurement table."""
+    return hashlib.sha256(model.path.with_name(MEASUREMENTS).read_bytes()).hexdigest()
 
 
 def _read_measurement(line: Line) -> Measurement:

@@ -106,7 +106,8 @@ def compare_with_evidence(
         and not (fitted and (not datum.measurement.fitted or datum.observation.grade == "M"))
     )
     if not data:
-        message = f"no observation of {evidence.path} is left to compare with; check series, units and dates."
+        what = "; check series, units and dates." if until is None else f" up to {until}; choose a later day."
+        message = f"no observation of {evidence.path} is left to compare with{what}"
         raise EvidenceError(message)
     _check_times(model, data, own=own)
     used = tuple(dict.fromkeys(datum.measurement for datum in data))

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import xarray as xr
 
 from trilemma.calibration.matching import Datum
 from trilemma.calibration.predictions import Comparison, predictions, run_comparison, transform
+from trilemma.calibration.problem import errors_of
 from trilemma.translation.ensemble import Ensemble
 
 ERRORS = 4
@@ -76,16 +76,12 @@ def with_errors(comparison: Comparison, centres: np.ndarray, error_scale: np.nda
     error_scale
         How many times the stated `model_sd` the model's errors are, in each draw.
     """
-    scale = np.broadcast_to(np.asarray(error_scale, dtype=float), centres.shape[:1])[:, None]
-    stated = np.array([datum.measurement.model_sd for datum in comparison.data])
-    source = np.array([datum.measurement.source_sd_of(datum.observation) for datum in comparison.data])
-    return Shown(comparison, centres, np.hypot(scale * stated, source))
+    scale = np.broadcast_to(np.asarray(error_scale, dtype=float), centres.shape[:1])
+    return Shown(comparison, centres, errors_of(comparison).sd(scale).T)
 
 
-def past_of(
-    data: Sequence[Datum], targets: Sequence[int], known: Sequence[int], until: date | None = None
-) -> list[np.ndarray]:
-    """Return for each target the known observations of its measurement that ended before it, and by a day.
+def past_of(data: Sequence[Datum], targets: Sequence[int], known: Sequence[int]) -> list[np.ndarray]:
+    """Return for each target the known observations of its measurement that ended before it.
 
     Parameters
     ----------
@@ -95,13 +91,7 @@ def past_of(
     found: list[np.ndarray] = []
     for target in targets:
         name, end = data[target].measurement.name, data[target].observation.end
-        own = [
-            place
-            for place in known
-            if data[place].measurement.name == name
-            and data[place].observation.end < end
-            and (until is None or data[place].observation.end <= until)
-        ]
+        own = [place for place in known if data[place].measurement.name == name and data[place].observation.end < end]
         found.append(np.array(own, dtype=int))
     return found
 

@@ -7,7 +7,6 @@ information of the data at the central values, one Jacobian.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,7 @@ from datetime import date
 import numpy as np
 
 from trilemma.calibration.evidence import Evidence, load_evidence
-from trilemma.calibration.measurement import MEASUREMENTS
+from trilemma.calibration.measurement import measurements_hash
 from trilemma.calibration.predictions import (
     Comparison,
     Method,
@@ -148,9 +147,7 @@ def silent(_done: int, _total: int, _label: str) -> None:
     """Say nothing."""
 
 
-def pose(
-    model: Model, *, until: date | None = None, method: Method = "rk4", evidence: Evidence | None = None
-) -> Problem:
+def pose(model: Model, *, until: date | None = None, method: Method = "rk4") -> Problem:
     """Bring together what a fit of a model works on.
 
     Parameters
@@ -159,8 +156,6 @@ def pose(
         Only observations whose period has ended by this day.
     method
         How the model is integrated; a fit is to be made as forecasts are.
-    evidence
-        That beside the model's file by default.
 
     Raises
     ------
@@ -169,7 +164,7 @@ def pose(
     CalibrationError
         If the model has no parameters to fit, is undefined at the central values, or the data say nothing about it.
     """
-    evidence = load_evidence(model) if evidence is None else evidence
+    evidence = load_evidence(model)
     comparison = compare_with_evidence(model, evidence, fitted=True, until=until, method=method)
     priors = priors_of(model)
     if not priors.labels:
@@ -190,11 +185,10 @@ def pose(
 
 def provenance(comparison: Comparison, evidence: Evidence, until: date | None) -> dict[str, str | float]:
     """Return what data a fit stands on, and how the model is integrated for it, as attributes of its results."""
-    table = comparison.model.path.parent / MEASUREMENTS
     last = max(datum.observation.end for datum in comparison.data)
     return {
         "evidence_hash": evidence.hash,
-        "measurements_hash": hashlib.sha256(table.read_bytes()).hexdigest(),
+        "measurements_hash": measurements_hash(comparison.model),
         "observations": float(len(comparison.data)),
         "until": (until or last).isoformat(),
         "method": comparison.method,

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from scipy.special import ndtr
 
-from trilemma.calibration.calibrate import CHAINS, Inference, posterior_ensemble
+from trilemma.calibration.calibrate import Approximation, posterior_ensemble
 from trilemma.calibration.ensemble import prior_ensemble, write_ensemble
 from trilemma.calibration.fit import EXTREME
 from trilemma.calibration.problem import Tell, pose, silent
 from trilemma.errors import CalibrationError
 from trilemma.translation.ensemble import ENGINE, Ensemble
 from trilemma.translation.model import Model, load_model
+
+Inference = Literal["nuts"] | Approximation
+"""Chains that walk by the exact gradient, the reference; or an approximation, see `trilemma.calibration.calibrate`."""
+
+CHAINS = 4
 
 
 def calibrate(

@@ -23,7 +23,7 @@ import xarray as xr
 from arviz_stats import ELPDData
 from arviz_stats.loo import compare as compare_densities
 
-from trilemma.calibration.backtest import HASHES, held_back, identity, write_stamped, years_ahead
+from trilemma.calibration.backtest import held_back, read_stamped, write_stamped, years_ahead
 from trilemma.calibration.evidence import load_evidence
 from trilemma.calibration.importance import LEAST, resample, weigh
 from trilemma.calibration.naive import NAMES
@@ -223,6 +223,7 @@ def read_rivals(model: Model) -> pd.DataFrame | None:
     file = model.path.with_name(FILE)
     if not file.is_file():
         return None
-    table = pd.read_csv(file, dtype=dict.fromkeys(HASHES, str))
-    same = all(set(table[name]) == {value} for name, value in identity(model).items())
-    return table.drop(columns=list(HASHES)) if same else None
+    try:
+        return read_stamped(model, file)
+    except CalibrationError:
+        return None

@@ -94,7 +94,7 @@ def _words(study: Study, ranks: pd.DataFrame, index: str) -> str:
     weights, draws = (share(float(rows.loc[first, f"{kind}_first"])) for kind in ("weights", "draws"))  # type: ignore[arg-type]
     return (
         f"{_label(study, index)}: ‘{study.titles[first]}’ comes first at the stated weights, "
-        f"for {weights} of all weights, and in {draws} of the draws."
+        f"for {weights} of the weights, and in {draws} of the draws."
     )
 
 

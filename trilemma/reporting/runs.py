@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from trilemma.errors import StoreError
+from trilemma.files import replacing
 
 
 def run_frame(result: xr.Dataset) -> pd.DataFrame:
@@ -66,9 +66,8 @@ def write_run(result: xr.Dataset, path: Path) -> Path:
     """
     try:
         if path.suffix == ".csv":
-            part = path.with_name(f".{path.name}.{os.getpid()}")
-            run_frame(result).to_csv(part, index=False)
-            part.replace(path)
+            with replacing(path) as part:
+                run_frame(result).to_csv(part, index=False)
         elif path.suffix == ".zarr":
             if path.exists():
                 message = f"'{path}' exists already: remove it, or choose another name."

@@ -6,7 +6,6 @@ Figures are made without pyplot, so nothing global is left behind. Widths are th
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Callable
 from functools import wraps
@@ -18,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from trilemma.errors import ReportError
+from trilemma.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,10 +116,9 @@ def write_figure(figure: Figure, path: Path) -> Path:
     if path.suffix not in FORMATS:
         message = f"cannot write a figure to '{path}': the name must end in {', '.join(FORMATS)}."
         raise ReportError(message)
-    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        figure.savefig(part, dpi=150)
-        part.replace(path)
+        with replacing(path) as part:
+            figure.savefig(part, dpi=150)
     except OSError as error:
         message = f"cannot write '{path}': {error.strerror or error}."
         raise ReportError(message) from error

@@ -1,12 +1,13 @@
-"""Writing files so that each is either the old or the new one, never a part."""
+"""Writing the files of a report or of a reference: all of them, or none."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from trilemma.errors import ReportError
+from trilemma.files import replacing
 
 
 def write_texts(folder: Path, texts: Mapping[str, str], what: str) -> None:
@@ -24,17 +25,12 @@ def write_texts(folder: Path, texts: Mapping[str, str], what: str) -> None:
     ReportError
         If a file cannot be written; none is changed then.
     """
-    temporary = {name: folder / f".{name}.{os.getpid()}.tmp" for name in texts}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            temporary[name].write_text(text, encoding="utf-8", newline="")
-        for name in texts:
-            temporary[name].replace(folder / name)
+        with ExitStack() as parts:
+            for name, text in texts.items():
+                parts.enter_context(replacing(folder / name)).write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         reason = error.strerror or error
         message = f"{what} cannot be written to '{folder.name}' ({reason}): free space or choose another folder."
         raise ReportError(message) from error
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
