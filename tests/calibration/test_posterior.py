@@ -10,8 +10,9 @@ import pytest
 from tests.calibration.linear import PRIOR_MEAN, PRIOR_SD, Linear, write_linear
 from trilemma.calibration.fit import fit
 from trilemma.calibration.laplace import Laplace, laplace
-from trilemma.calibration.posterior import Chains, log_density, sample
+from trilemma.calibration.posterior import Ball, Chains, log_density, sample
 from trilemma.calibration.problem import Problem, pose
+from trilemma.errors import CalibrationError
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,31 @@ def test_the_density_is_that_of_the_batch(problem: Problem) -> None:
     traced = jax.vmap(log_density(problem))(jnp.asarray(points))
     batch = problem.log_posterior(points[:, :2], np.exp(0.42 * points[:, 2])) - 0.5 * points[:, 2] ** 2
     np.testing.assert_allclose(traced, batch, rtol=1e-9)
+
+
+def test_a_chain_starts_with_the_gradient_of_the_density(problem: Problem, about: Laplace) -> None:
+    ball = Ball(problem, about.mean, np.linalg.cholesky(about.covariance))
+    start = ball.start(np.random.default_rng(0))
+    density, slopes = jax.value_and_grad(ball.log_density)(start.position)
+    np.testing.assert_allclose(start.log_density, density, rtol=1e-9)
+    np.testing.assert_allclose(start.gradient, slopes, rtol=1e-6)
+
+
+def test_where_the_model_is_undefined_no_chain_starts(
+    problem: Problem, about: Laplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undefined, tries = Problem.deviations, iter(range(3))
+
+    def at(problem: Problem, z: np.ndarray) -> np.ndarray:
+        found = undefined(problem, z)
+        return np.full_like(found, np.nan) if next(tries, None) is not None else found
+
+    ball = Ball(problem, about.mean, np.linalg.cholesky(about.covariance))
+    monkeypatch.setattr(Problem, "deviations", at)
+    assert np.isfinite(ball.start(np.random.default_rng(0)).log_density)  # the fourth draw is defined
+    tries = iter(range(100))
+    with pytest.raises(CalibrationError, match="'linear' is undefined at 20 draws"):
+        ball.start(np.random.default_rng(0))
 
 
 def test_chains_have_the_means_and_widths_on_paper(chains: Chains, about: Laplace) -> None:

@@ -11,8 +11,10 @@ This is the one module outside the engine that knows JAX.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from threading import Event
 from typing import Any, NamedTuple
 
 import blackjax
@@ -25,9 +27,10 @@ from jax import Array
 from trilemma.calibration.ensemble import error_scale
 from trilemma.calibration.laplace import Laplace
 from trilemma.calibration.predictions import deviation_function
-from trilemma.calibration.problem import Problem, Tell, silent
+from trilemma.calibration.problem import Errors, Problem, Tell, silent
 from trilemma.engine import compiler
 from trilemma.engine.batches import workers
+from trilemma.errors import CalibrationError
 
 WARMUP = 100
 """Draws of each chain that only tune the step: the whitening is known before."""
@@ -37,6 +40,9 @@ ACCEPTANCE = 0.85
 
 DOUBLINGS = 7
 """A path has at most 2^7 steps."""
+
+STARTS = 20
+"""Draws about the mode that are tried for the start of a chain, should the model be undefined there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +73,14 @@ class Chains:
     gradients: int
 
 
+class State(NamedTuple):
+    """Where a chain is: its whitened position, the log posterior there, and its gradient."""
+
+    position: Array
+    log_density: Array
+    gradient: Array
+
+
 class _Draw(NamedTuple):
     """What is kept of one draw."""
 
@@ -95,103 +109,148 @@ def sample(
         Where chains start, each at a draw of its own, and how the posterior is whitened.
     draws
         Of each chain, after the warm-up.
+
+    Raises
+    ------
+    CalibrationError
+        If no chain can start.
     """
-    tell(0, chains * (warmup + draws), "making the sampler ready")
-    density = log_density(problem)
-    centre, root = about.mean, np.linalg.cholesky(about.covariance)
-
-    def whitened(ball: Array) -> Array:
-        return density(jnp.asarray(centre) + jnp.asarray(root) @ ball)
-
-    walk = _Walk(*_compiled(whitened, len(centre)))
+    total = chains * (warmup + draws)
+    tell(0, total, "making the sampler ready")
+    ball = Ball(problem, about.mean, np.linalg.cholesky(about.covariance))
+    rng = np.random.default_rng(seed)
+    starts = [ball.start(rng) for _ in range(chains)]
+    draw = _compiled(ball.log_density, len(about.mean))
     keys = jax.random.split(jax.random.key(seed), chains)
-    starts = np.random.default_rng(seed).standard_normal((chains, len(centre)))
-    done = [0] * chains
+    done, stop = [0] * chains, Event()
 
     def one(chain: int) -> tuple[list[_Draw], float]:
         def told() -> None:
+            if stop.is_set():
+                raise CancelledError
             done[chain] += 1
-            tell(sum(done), chains * (warmup + draws), "walking")
+            tell(sum(done), total, "walking")
 
-        return walk.chain(keys[chain], starts[chain], warmup, draws, told)
+        return _walk(draw, keys[chain], starts[chain], (warmup, draws), told)
 
     with ThreadPoolExecutor(min(chains, workers())) as pool:
-        found = list(pool.map(one, range(chains)))
-    return _gathered(found, warmup, centre, root)
+        try:
+            found = list(pool.map(one, range(chains)))
+        except BaseException:  # Ctrl-C as well: the other chains would walk to their ends
+            stop.set()
+            raise
+    return _gathered(found, warmup, ball)
 
 
 def log_density(problem: Problem) -> Callable[[Array], Array]:
     """Return the log posterior of [z; scale], a pure function of JAX; -inf where the model is undefined."""
-    priors, errors = problem.priors.only(problem.fitted), problem.errors
+    priors = problem.priors.only(problem.fitted)
     deviations = deviation_function(problem.comparison, problem.labels).of
+    given = partial(_given_deviations, problem.errors)
 
     def density(position: Array) -> Array:
-        z, scale = position[:-1], position[-1:]
-        found = errors.log_likelihood(deviations(priors.at(z))[:, None], error_scale(scale))[0]
-        found = found - 0.5 * jnp.sum(position**2)
+        found = given(deviations(priors.at(position[:-1])), position)
         return jnp.where(jnp.isfinite(found), found, -jnp.inf)
 
     return density
 
 
-def _compiled(density: Callable[[Array], Array], count: int) -> tuple[Any, Any]:
-    """Return the start of a chain and its next draw, compiled beside each other: each takes as long as a fit."""
-    kernel = blackjax.nuts.build_kernel()
-    ball = jnp.zeros(count)
-
-    def begin(ball: Array) -> Any:  # noqa: ANN401 - a state of BlackJAX
-        return blackjax.nuts.init(ball, density)
-
-    def draw(key: Array, state: Any, step: Array) -> tuple[Any, Any]:  # noqa: ANN401
-        return kernel(key, state, density, step, jnp.ones(count), DOUBLINGS)
-
-    state = jax.eval_shape(begin, ball)
-    key, step = jax.random.key(0), jnp.ones(())
-    begun, drawn = jax.jit(begin).lower(ball), jax.jit(draw).lower(key, state, step)
-    options: Any = compiler.options(jax.default_backend(), few_runs=True)
-    with ThreadPoolExecutor(2) as pool:
-        first, second = (pool.submit(part.compile, options) for part in (begun, drawn))
-        return first.result(), second.result()
+def _given_deviations(errors: Errors, deviations: Array, position: Array) -> Array:
+    """Return the log posterior of [z; scale] where the model deviates so much from the data."""
+    found = errors.log_likelihood(deviations[:, None], error_scale(position[-1:]))[0]
+    return found - 0.5 * jnp.sum(position**2)
 
 
 @dataclass(frozen=True, eq=False)
-class _Walk:
-    """The two compiled parts of a chain."""
+class Ball:
+    """The posterior in whitened positions, in which it is close to a ball."""
 
-    begin: Callable[[Array], Any]
-    draw: Callable[[Array, Any, Array], tuple[Any, Any]]
+    problem: Problem
+    centre: np.ndarray
+    root: np.ndarray
 
-    def chain(
-        self, key: Array, start: np.ndarray, warmup: int, draws: int, told: Callable[[], None]
-    ) -> tuple[list[_Draw], float]:
-        """Return all draws of a chain, those of its warm-up first, and the step it settled on."""
-        state = self.begin(jnp.asarray(start))
-        first, update, last = dual_averaging_adaptation(ACCEPTANCE)
-        tuning = first(len(start) ** -0.25)
-        found: list[_Draw] = []
-        for number, now in enumerate(jax.random.split(key, warmup + draws)):
-            step = jnp.exp(tuning.log_step_size) if number < warmup else last(tuning)
-            state, info = self.draw(now, state, jnp.asarray(step, dtype=float))
-            if number < warmup:
-                tuning = update(tuning, info.acceptance_rate)
-            found.append(
-                _Draw(
-                    np.asarray(state.position),
-                    float(state.logdensity),
-                    float(info.acceptance_rate),
-                    int(info.num_integration_steps),
-                    bool(info.is_divergent),
-                )
+    def positions(self, ball: np.ndarray) -> np.ndarray:
+        """Return [z; scale] (..., parameters + 1)."""
+        return self.centre + ball @ self.root.T
+
+    def log_density(self, ball: Array) -> Array:
+        """Return the log posterior; for JAX to trace."""
+        return log_density(self.problem)(jnp.asarray(self.centre) + jnp.asarray(self.root) @ ball)
+
+    def start(self, rng: np.random.Generator) -> State:
+        """Return the start of a chain, at a draw from the normal mixture.
+
+        Its gradient comes from the Jacobian that the fit has used: to compile another one takes as long as a fit.
+
+        Raises
+        ------
+        CalibrationError
+            If the model is undefined at draw after draw.
+        """
+        density = jax.value_and_grad(partial(_given_deviations, self.problem.errors), (0, 1))
+        for _ in range(STARTS):
+            ball = rng.standard_normal(len(self.centre))
+            position = self.positions(ball)
+            deviations: Any = self.problem.deviations(position[:-1])
+            value, (by_deviations, slopes) = density(deviations, jnp.asarray(position))
+            if np.isfinite(value):
+                slopes = np.array(slopes)
+                slopes[:-1] += np.asarray(by_deviations) @ self.problem.slopes(position[:-1])
+                return State(jnp.asarray(ball), value, jnp.asarray(slopes @ self.root))
+        message = (
+            f"'{self.problem.model.name}' is undefined at {STARTS} draws about the mode, so that no chain can start; "
+            f"nothing was written. Narrow the priors, or guard the equations that fail."
+        )
+        raise CalibrationError(message)
+
+
+def _compiled(density: Callable[[Array], Array], count: int) -> Any:  # noqa: ANN401 - a compiled program
+    """Return the next draw of a chain as the one program that chains need: of warm-up and of drawing."""
+    kernel: Any = blackjax.nuts.build_kernel()
+
+    def draw(key: Array, state: State, step: Array) -> tuple[State, Any]:
+        after, info = kernel(key, state, density, step, jnp.ones(count), DOUBLINGS)
+        return State(*after), info
+
+    state = State(jnp.zeros(count), jnp.zeros(()), jnp.zeros(count))
+    options: Any = compiler.options(jax.default_backend(), few_runs=True)
+    return jax.jit(draw).lower(jax.random.key(0), state, jnp.ones(())).compile(options)
+
+
+def _walk(
+    draw: Callable[[Array, State, Array], tuple[State, Any]],
+    key: Array,
+    state: State,
+    draws: tuple[int, int],
+    told: Callable[[], None],
+) -> tuple[list[_Draw], float]:
+    """Return all draws of a chain, of its warm-up and after it, and the step it settled on."""
+    first, update, last = dual_averaging_adaptation(ACCEPTANCE)
+    tuning = first(len(state.position) ** -0.25)
+    found: list[_Draw] = []
+    for number, now in enumerate(jax.random.split(key, sum(draws))):
+        step = jnp.exp(tuning.log_step_size) if number < draws[0] else last(tuning)
+        state, info = draw(now, state, jnp.asarray(step, dtype=float))
+        if number < draws[0]:
+            tuning = update(tuning, info.acceptance_rate)
+        found.append(
+            _Draw(
+                np.asarray(state.position),
+                float(state.log_density),
+                float(info.acceptance_rate),
+                int(info.num_integration_steps),
+                bool(info.is_divergent),
             )
-            told()
-        return found, float(last(tuning))
+        )
+        told()
+    return found, float(last(tuning))
 
 
-def _gathered(found: list[tuple[list[_Draw], float]], warmup: int, centre: np.ndarray, root: np.ndarray) -> Chains:
+def _gathered(found: list[tuple[list[_Draw], float]], warmup: int, ball: Ball) -> Chains:
     """Put the draws of all chains together, back in z."""
     kept = [draws[warmup:] for draws, _ in found]
     columns = {name: np.array([[getattr(draw, name) for draw in chain] for chain in kept]) for name in _Draw._fields}
-    position = centre + columns["position"] @ root.T
+    position = ball.positions(columns["position"])
     return Chains(
         z=position[..., :-1],
         scales=position[..., -1],
