@@ -276,6 +276,9 @@ def calibrate(
     chains: Annotated[int, typer.Option(min=2, help="Chains of --method nuts.")] = 4,
     until: Annotated[str | None, typer.Option(help="Use observations up to this day only, such as 2024-12-31.")] = None,
     method: Annotated[str, typer.Option(help="nuts, laplace or weights.")] = "nuts",
+    global_check: Annotated[
+        bool, typer.Option("--global-check", help="Look for other modes of the fit as well: 10,240 more runs.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     output: Annotated[Path | None, typer.Option(help="The file; posterior.nc beside the model by default.")] = None,
     as_json: AsJson = False,
@@ -297,6 +300,7 @@ def calibrate(
             draws=draws,
             chains=chains,
             method=read_inference(method),
+            global_check=global_check,
             seed=seed,
             path=output,
             tell=progress,
@@ -304,6 +308,7 @@ def calibrate(
     diagnosed = tree["diagnostics"].to_dataset() if "diagnostics" in tree else None
     _print_rows(calibration_rows(loaded, read_ensemble(loaded, output), diagnosed), as_json)
     if not as_json:
+        typer.echo(tree.attrs.get("global_check", "the fit was not checked for other modes: --global-check does that."))
         _print_path(output or ensemble_path(loaded))
 
 

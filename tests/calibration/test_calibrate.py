@@ -122,6 +122,15 @@ def test_chains_that_disagree_leave_the_file_that_was_there(
     assert (linear.model.path.parent / FILE).read_bytes() == before
 
 
+@pytest.mark.parametrize("words", [("--draws", "1000"), ("--draws", "50", "--method", "laplace")])
+def test_what_the_global_check_says_is_told_and_kept(
+    linear: Linear, calibrate: Command, words: tuple[str, ...]
+) -> None:
+    said = calibrate(*words, "--global-check").succeeded().splitlines()[-2]
+    assert said == "differential evolution (10,240 runs, then polished) ended at the same mode."
+    assert read_ensemble(linear.model).attrs["global_check"] == said
+
+
 def test_words_that_are_no_method_or_day_are_named(calibrate: Command) -> None:
     assert "unknown method 'mcmc'" in calibrate("--method", "mcmc").failed()
     assert "'2024' is no day" in calibrate("--until", "2024").failed()

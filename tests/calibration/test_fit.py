@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from scipy.optimize import OptimizeResult
 
 from tests.calibration.linear import OBSERVED, SOURCE_SD, YEARS, exact, write_linear
 from trilemma.calibration import fit as fits
-from trilemma.calibration.fit import fit, global_check
+from trilemma.calibration.fit import fit
 from trilemma.calibration.problem import pose
 from trilemma.errors import CalibrationError
 
@@ -59,21 +58,6 @@ def test_the_log_posterior_is_the_density_on_paper(tmp_path: Path) -> None:
     squares = ((start[:, None] + pace[:, None] * (YEARS - 2020) - OBSERVED) ** 2).sum(axis=1) / sd**2
     expected = -0.5 * squares - len(YEARS) * np.log(sd) - 0.5 * (z**2).sum(axis=1)
     np.testing.assert_allclose(problem.log_posterior(z, scale), expected, rtol=1e-6)
-
-
-def test_the_global_check_finds_the_same_mode(tmp_path: Path) -> None:
-    problem = pose(write_linear(tmp_path).model)
-    mode = fit(problem, seed=0, starts=16)
-    checked = global_check(problem, mode, seed=0)
-    assert checked.cost == pytest.approx(mode.cost, rel=1e-9)
-    assert checked.costs[-1] == pytest.approx(mode.cost, rel=1e-6)
-
-
-def test_a_better_mode_replaces_the_one_given(tmp_path: Path) -> None:
-    problem = pose(write_linear(tmp_path).model)
-    mode = fit(problem, seed=0, starts=16)
-    worse = replace(mode, z=mode.z + 1, cost=mode.cost + 5)
-    assert global_check(problem, worse, seed=0).cost == pytest.approx(mode.cost, rel=1e-6)
 
 
 def test_a_fit_that_does_not_converge_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,12 +16,14 @@ import numpy as np
 
 from trilemma.calibration.ensemble import error_scale, prior_ensemble
 from trilemma.calibration.evidence import load_evidence
-from trilemma.calibration.fit import fit
+from trilemma.calibration.fit import Fit, fit
 from trilemma.calibration.importance import LEAST, Weights, resample, weigh
 from trilemma.calibration.laplace import laplace
 from trilemma.calibration.predictions import compare_with_evidence
 from trilemma.calibration.predictive import show
 from trilemma.calibration.problem import Problem, Tell, errors_of, pose, provenance, silent
+from trilemma.calibration.search import search
+from trilemma.errors import CalibrationError
 from trilemma.translation.ensemble import Ensemble
 from trilemma.translation.model import Model, load_model
 
@@ -37,6 +39,7 @@ def posterior_ensemble(
     until: date | None = None,
     draws: int = 1000,
     method: Approximation = "laplace",
+    global_check: bool = False,
     seed: int = 0,
     tell: Tell = silent,
 ) -> Ensemble:
@@ -48,25 +51,43 @@ def posterior_ensemble(
         Only observations whose period has ended by this day.
     draws
         The size of the ensemble.
+    global_check
+        Look for other modes than that of the fit, see `trilemma.calibration.search`.
 
     Raises
     ------
     CalibrationError
-        If a fit does not converge, or there is nothing to fit.
+        If a fit does not converge, there is nothing to fit, or other modes are looked for where no mode is used.
     EvidenceError
         If the evidence is wrong, or none is left.
     """
     loaded = model if isinstance(model, Model) else load_model(model)
     if method == "weights":
+        if global_check:
+            message = "method 'weights' uses no mode: leave out the search for other modes, or choose another method."
+            raise CalibrationError(message)
         return weighted_ensemble(loaded, until=until, draws=draws, seed=seed, tell=tell)
     problem = pose(loaded, until=until)
-    return laplace_ensemble(problem, draws=draws, seed=seed, tell=tell)
+    return laplace_ensemble(problem, draws=draws, global_check=global_check, seed=seed, tell=tell)
 
 
-def laplace_ensemble(problem: Problem, *, draws: int, seed: int, tell: Tell = silent) -> Ensemble:
+def find_mode(
+    problem: Problem, *, global_check: bool, seed: int, tell: Tell = silent
+) -> tuple[Fit, dict[str, str | float]]:
+    """Return the mode of a posterior, and what a search for other ones said, as attributes of results."""
+    mode = fit(problem, seed=seed, tell=tell)
+    if not global_check:
+        return mode, {}
+    found = search(problem, mode, seed=seed, tell=tell)
+    return found.mode, found.attrs
+
+
+def laplace_ensemble(
+    problem: Problem, *, draws: int, global_check: bool = False, seed: int, tell: Tell = silent
+) -> Ensemble:
     """Return draws about the mode, corrected by importance."""
     rng = np.random.default_rng(seed)
-    mode = fit(problem, seed=seed, tell=tell)
+    mode, checked = find_mode(problem, global_check=global_check, seed=seed, tell=tell)
     approximation = laplace(problem, mode, tell=tell)
     tell(0, 1, "weighing draws")
     z, which = approximation.draw(PROPOSALS, rng)
@@ -75,7 +96,7 @@ def laplace_ensemble(problem: Problem, *, draws: int, seed: int, tell: Tell = si
     weights = weigh(exact - approximation.log_density(z, which), LEAST * draws)
     chosen = resample(weights.values, draws, rng)
     within = approximation.spacing * (rng.random(draws) - 0.5)
-    attrs = {"inference": "laplace", "seed": seed, **_told(weights)}
+    attrs = {"inference": "laplace", "seed": seed, **checked, **_told(weights)}
     return assemble(problem, z[chosen], scales[chosen] + within, seed=seed, attrs=attrs)
 
 

@@ -15,8 +15,7 @@ import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats  # pyright: ignore[reportPrivateImportUsage]
 
-from trilemma.calibration.calibrate import assemble
-from trilemma.calibration.fit import fit
+from trilemma.calibration.calibrate import assemble, find_mode
 from trilemma.calibration.laplace import laplace
 from trilemma.calibration.posterior import Chains, sample
 from trilemma.calibration.problem import Problem, Tell, silent
@@ -41,13 +40,17 @@ class Sampled:
     groups: dict[str, xr.Dataset]
 
 
-def sampled_ensemble(problem: Problem, *, draws: int, chains: int, seed: int, tell: Tell = silent) -> Sampled:
+def sampled_ensemble(
+    problem: Problem, *, draws: int, chains: int, global_check: bool = False, seed: int, tell: Tell = silent
+) -> Sampled:
     """Fit, walk the posterior, and return its draws.
 
     Parameters
     ----------
     draws
         Of all chains together.
+    global_check
+        Look for other modes than that of the fit, see `trilemma.calibration.search`.
 
     Raises
     ------
@@ -59,7 +62,7 @@ def sampled_ensemble(problem: Problem, *, draws: int, chains: int, seed: int, te
     TrilemmaWarning
         If chains are short of the aim.
     """
-    mode = fit(problem, seed=seed, tell=tell)
+    mode, checked = find_mode(problem, global_check=global_check, seed=seed, tell=tell)
     about = laplace(problem, mode, tell=tell)
     each = -(-draws // chains)
     found = sample(problem, about, chains=chains, draws=each, seed=seed, tell=tell)
@@ -74,6 +77,7 @@ def sampled_ensemble(problem: Problem, *, draws: int, chains: int, seed: int, te
         "ess_bulk": float(diagnosed["ess_bulk"].min()),
         "diverging": float(found.diverging.mean()),
         "gradients": found.gradients,
+        **checked,
     }
     ensemble = assemble(problem, z, scales, seed=seed, attrs=attrs)
     return Sampled(ensemble, {"diagnostics": diagnosed, **_kept(problem, found)})

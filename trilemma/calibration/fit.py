@@ -1,18 +1,17 @@
-"""The mode of the posterior: least squares on residuals and prior pulls, from many starts, checked globally.
+"""The mode of the posterior: least squares on residuals and prior pulls, from many starts.
 
 With normal errors and standard normal priors the log posterior is minus half the sum of squares of [whitened residuals;
 z], which `scipy.optimize.least_squares` minimises with the exact Jacobian. A model is not convex: starts are the best
-of a Sobol design, worked out in one batch, and differential evolution, whose every generation is one batch, looks for
-what they all have missed.
+of a Sobol design, worked out in one batch. `trilemma.calibration.search` looks for what they all have missed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult, differential_evolution, least_squares
+from scipy.optimize import OptimizeResult, least_squares
 from scipy.special import ndtri
 from scipy.stats import qmc
 
@@ -33,8 +32,6 @@ EXTREME = 3.0
 
 SAME = 0.5
 """Log posteriors of two polished starts that differ by less count as one mode."""
-
-POPULATION, GENERATIONS = 256, 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +93,11 @@ def fit(problem: Problem, *, seed: int, starts: int = DESIGN, tell: Tell = silen
     CalibrationError
         If none of the polished starts converges.
     """
-    design = _design(len(problem.fitted), starts, seed)
+    tried = design(len(problem.fitted), starts, seed)
     tell(0, POLISHED + 2, "trying starts")
-    best = np.argsort(-problem.log_posterior(design))[:POLISHED]
+    best = np.argsort(-problem.log_posterior(tried))[:POLISHED]
     found: list[OptimizeResult] = []
-    for point in (problem.start, *design[best]):
+    for point in (problem.start, *tried[best]):
         tell(len(found) + 1, POLISHED + 2, "polishing")
         found.append(polish(problem, point))
     result = summarise(problem, found)
@@ -117,7 +114,7 @@ def summarise(problem: Problem, found: list[OptimizeResult]) -> Fit:
     """Return the best of some polished points as a fit."""
     best = min(found, key=lambda result: float(result.cost))
     z = np.asarray(best.x)
-    decrement = _decrement(best)
+    decrement = decrement_of(best)
     return Fit(
         z=z,
         values=problem.priors.only(problem.fitted).at(z),
@@ -156,47 +153,13 @@ def polish(problem: Problem, z: np.ndarray, scale: float = 1.0, evaluations: int
     return least_squares(residuals, z, slopes, method="trf", xtol=1e-6, ftol=1e-5, gtol=1e-6, max_nfev=evaluations)
 
 
-def global_check(problem: Problem, mode: Fit, *, seed: int, tell: Tell = silent) -> Fit:
-    """Look for a better mode by differential evolution, which knows nothing of the one that was found.
-
-    Returns
-    -------
-    Fit
-        The mode that its best point leads to if that is better, else the one given; its costs have one more entry.
-    """
-    count = len(problem.fitted)
-    generations = iter(range(1, GENERATIONS + 2))
-
-    def cost(z: np.ndarray) -> np.ndarray:
-        tell(min(next(generations), GENERATIONS), GENERATIONS, "looking for other modes")
-        found = -problem.log_posterior(z.T)
-        return np.where(np.isfinite(found), found, 1e300)
-
-    first: Any = np.clip(_design(count, POPULATION, seed + 1), -EXTREME, EXTREME)
-    found = differential_evolution(
-        cost,
-        [(-EXTREME, EXTREME)] * count,
-        init=first,
-        maxiter=GENERATIONS - 1,
-        rng=np.random.default_rng(seed),
-        polish=False,
-        vectorized=True,
-        updating="deferred",
-        tol=0,
-    )
-    end = polish(problem, np.asarray(found.x))
-    better = float(end.cost) < mode.cost
-    result = summarise(problem, [end]) if better and _decrement(end) < DECREMENT else mode
-    return replace(result, costs=(*mode.costs, float(end.cost)))
-
-
-def _design(count: int, points: int, seed: int) -> np.ndarray:
+def design(count: int, points: int, seed: int) -> np.ndarray:
     """Return starts from the priors, a scrambled Sobol design (points, count)."""
     sampler = qmc.Sobol(d=count, scramble=True, rng=np.random.default_rng(seed))
     return ndtri(np.clip(sampler.random(points), 1e-6, 1 - 1e-6))
 
 
-def _decrement(result: OptimizeResult) -> float:
+def decrement_of(result: OptimizeResult) -> float:
     """Return how much the cost could still fall by its quadratic model: g' H^-1 g / 2."""
     step = np.linalg.lstsq(result.jac, result.fun, rcond=None)[0]
     return float(0.5 * ((result.jac @ step) ** 2).sum())

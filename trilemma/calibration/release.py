@@ -31,6 +31,7 @@ def calibrate(
     draws: int = 1000,
     chains: int = CHAINS,
     method: Inference = "nuts",
+    global_check: bool = False,
     seed: int = 0,
     path: Path | None = None,
     tell: Tell = silent,
@@ -47,6 +48,8 @@ def calibrate(
         The size of the ensemble: draws of all chains together; and the chains.
     method
         nuts, laplace or weights; see `trilemma.calibration.calibrate`.
+    global_check
+        Look for other modes than that of the fit; the attribute ``global_check`` of the result says what was found.
     seed
         Of everything random.
     path
@@ -71,10 +74,13 @@ def calibrate(
     if method == "nuts":
         from trilemma.calibration.chains import sampled_ensemble  # here, since BlackJAX takes seconds to load
 
-        sampled = sampled_ensemble(pose(loaded, until=until), draws=draws, chains=chains, seed=seed, tell=tell)
+        problem = pose(loaded, until=until)
+        sampled = sampled_ensemble(problem, draws=draws, chains=chains, global_check=global_check, seed=seed, tell=tell)
         ensemble, groups = sampled.ensemble, sampled.groups
     else:
-        ensemble = posterior_ensemble(loaded, until=until, draws=draws, method=method, seed=seed, tell=tell)
+        ensemble = posterior_ensemble(
+            loaded, until=until, draws=draws, method=method, global_check=global_check, seed=seed, tell=tell
+        )
     file = write_ensemble(loaded, ensemble, groups, path)
     with xr.open_datatree(file, engine=ENGINE) as tree:
         return tree.load()
