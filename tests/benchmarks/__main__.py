@@ -92,10 +92,12 @@ def measured(command: list[str], caches: Path | None = None) -> Process:
     return Process(time.perf_counter() - start, peak)
 
 
-def printed(command: list[str], caches: Path) -> str:
+def printed(command: list[str], caches: Path, timeout: float | None = None) -> str:
     """Return what a command prints when nothing compiled before is found."""
     environment = dict(os.environ) | {"XDG_CACHE_HOME": str(caches)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=timeout
+    ).stdout
 
 
 def _memory(process: psutil.Process) -> int:

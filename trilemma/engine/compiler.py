@@ -26,6 +26,11 @@ MANY_RUNS = {"xla_cpu_prefer_vector_width": 512}
 """For a batch: the widest registers, where the processor has them."""
 
 
+LARGE_FEW_RUNS = FEW_RUNS | {"xla_backend_optimization_level": 0}
+LARGE_MANY_RUNS = MANY_RUNS | {"xla_backend_optimization_level": 1}
+"""For models of thousands of equations, which take longer to compile than to run."""
+
+
 def ask_for_one_function() -> None:
     """Set the option of the process, unless the user has set theirs."""
     held = os.environ.get(FLAGS, "")
@@ -38,8 +43,10 @@ def makes_one_function() -> bool:
     return OPTION in os.environ.get(FLAGS, "")
 
 
-def options(backend: str, *, few_runs: bool) -> dict[str, Any] | None:
+def options(backend: str, *, few_runs: bool, large: bool = False) -> dict[str, Any] | None:
     """Return the options of one program; there are none but on a CPU."""
     if backend != "cpu":
         return None
+    if large:
+        return LARGE_FEW_RUNS if few_runs else LARGE_MANY_RUNS
     return FEW_RUNS if few_runs else MANY_RUNS

@@ -22,9 +22,10 @@ import xarray as xr
 from jax import Array, lax
 from jax.custom_batching import custom_vmap
 
-from trilemma.engine import guarded
+from trilemma.engine import compiler, guarded
 from trilemma.engine.batches import given, workers
 from trilemma.engine.inputs import Overrides
+from trilemma.engine.large import compilable, is_large
 from trilemma.engine.loop import Given
 from trilemma.engine.parametrised import (
     Parametrised,
@@ -161,7 +162,7 @@ def _forward(problem: Parametrised) -> _Forward:
     if key not in _COMPILED:
         while len(_COMPILED) >= 64:
             _COMPILED.pop(next(iter(_COMPILED)))
-        _COMPILED[key] = guarded_where_needed(partial(_directional, problem))
+        _COMPILED[key] = guarded_where_needed(partial(_directional, problem), problem)
     return _COMPILED[key]
 
 
@@ -186,21 +187,28 @@ def _directional(
     return values, jax.tree.map(defined, values, slopes)
 
 
-def guarded_where_needed(function: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+def guarded_where_needed(
+    function: Callable[..., tuple[Any, Any]], problem: Parametrised
+) -> Callable[..., tuple[Any, Any]]:
     """Return a function that differentiates a model, compiled; with guards only where it takes them.
 
     Parameters
     ----------
     function
         From arrays to values, and slopes with axes in front of those of the values.
+    problem
+        What it differentiates.
     """
+    model, request = problem.model, problem.plan.request
 
     def plain(*arguments: Any) -> tuple[tuple[Any, Any], Array]:  # noqa: ANN401 - trees of arrays
         with guarded.without_guards():
             found = function(*arguments)
         return found, sound(*found)
 
-    first, second = jax.jit(plain), jax.jit(function)
+    large = is_large(model, request)
+    options = compiler.options(jax.default_backend(), few_runs=True, large=True) if large else None
+    first, second = (compilable(wanted, model, request, options) for wanted in (plain, function))
 
     def differentiated(*arguments: Any) -> tuple[Any, Any]:  # noqa: ANN401 - trees of arrays
         found, is_sound = first(*arguments)
@@ -325,7 +333,7 @@ def value_and_gradient(
     labels = tuple(slot.label for slot in problem.slots)
     central = problem.central[:, 0] if runs is None else np.broadcast_to(problem.central, (len(labels), runs)).T
 
-    compiled = guarded_where_needed(partial(_with_slopes, problem, loss))
+    compiled = guarded_where_needed(partial(_with_slopes, problem, loss), problem)
     return LossGradient(problem, labels, central, _for_samplers(problem, loss), compiled)
 
 

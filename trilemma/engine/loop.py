@@ -40,7 +40,8 @@ class Given(NamedTuple):
     """The arrays that a program is called with, by key; see `trilemma.engine.inputs.Inputs`.
 
     `draws` is what random numbers depend on: the seed, and the number of each run. `state`, where it is given, is what
-    holds at the first step, by the labels of `state_label`; initial values do not matter then.
+    holds at the first step, by the labels of `state_label`; initial values do not matter then. `moving`, where it is
+    given, is what all states are said to depend on from the start; see `_depending`.
     """
 
     constants: dict[str, Array]
@@ -48,6 +49,7 @@ class Given(NamedTuple):
     initial: dict[str, Array]
     draws: Draws
     state: dict[str, Array] | None = None
+    moving: Array | None = None
 
 
 class Carry(NamedTuple):
@@ -151,6 +153,11 @@ def states(model: Model, request: Request) -> tuple[Node, ...]:
     return (*simulation.stocks, *simulation.memories)
 
 
+def definitions(model: Model, request: Request) -> tuple[ir.Expression, ...]:
+    """Return the equations of all definitions that the program of a request evaluates."""
+    return tuple(component_of(model, node).expression for node in _simulation(model, request).nodes)
+
+
 class Sizes(NamedTuple):
     """How many numbers a run holds: of all definitions at an instant, of states, and on their way in delays."""
 
@@ -210,6 +217,8 @@ class _Simulation:
         request = self.request
         runs = _runs(given)
         state, pipes = self._initial_state(given)
+        if given.moving is not None:
+            state = _depending(state, given.moving)
         steps = request.first_step + jnp.arange(request.saves * request.steps_per_save, dtype=jnp.int32)
         at_steps, step = self._hoisted_step(split, given, steps, state)
         at_saves, saved = split(self._saved, given, steps[:: request.steps_per_save], state)
@@ -482,6 +491,23 @@ def _sorted(flag: Array) -> Array:
     The loop over steps inside becomes one still. With many outcomes around it, that would take three times as long.
     """
     return lax.sort(jnp.stack([flag, jnp.ones_like(flag)]))[0]
+
+
+@jax.custom_jvp
+def _depending(state: State, moving: Array) -> State:
+    """Return a state as it is, with slopes with regard to what moves that are numbers from the start, if only zeros.
+
+    JAX looks for the stocks that depend on what moves by tracing a loop again until no more are found: as often as
+    there are stocks between the first of them and the last.
+    """
+    del moving
+    return state
+
+
+@_depending.defjvp
+def _depending_slope(primals: tuple[State, Array], tangents: tuple[State, Array]) -> tuple[State, State]:
+    nothing = 0.0 * jnp.ravel(tangents[1])[0]
+    return primals[0], {node: slope + nothing for node, slope in tangents[0].items()}
 
 
 def state_label(node: Node) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 
 from trilemma.engine.inputs import Inputs, Overrides
+from trilemma.engine.large import is_large
 from trilemma.engine.loop import Given, Parts, parts, pure, sizes
 from trilemma.engine.programs import FEW_RUNS
 from trilemma.engine.reverse import reversible
@@ -206,6 +207,8 @@ def outcomes_at(problem: Parametrised, given: Given, theta: Array, *, reverse: b
     moved, few = moving(given, problem.slots, theta), theta.shape[-1] <= FEW_RUNS
     if not reverse:
         inputs = placed(given, moved)
+        if is_large(model, request):
+            inputs = inputs._replace(moving=theta)
         return _outcomes(problem, inputs, pure(model, request, hoisted=few)(inputs)[0])
     own = parts(model, request)
     simulation = Parts(

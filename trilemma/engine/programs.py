@@ -22,6 +22,7 @@ from jax import Array
 
 from trilemma import caches
 from trilemma.engine import compiler, guarded
+from trilemma.engine.large import compilable, is_large
 from trilemma.engine.loop import Given, Program, Request, pure
 from trilemma.translation import source_cache
 from trilemma.translation.model import Model
@@ -46,15 +47,23 @@ def build(model: Model, request: Request, *, few_runs: bool = False) -> Program:
         Compile for `FEW_RUNS` runs at most.
     """
     key = caches.digest(_surroundings(), _content(model), repr(request), str(few_runs))
-    options = compiler.options(jax.default_backend(), few_runs=few_runs)
-    return _Kept(pure(model, request, hoisted=False), key, options)
+    options = compiler.options(jax.default_backend(), few_runs=few_runs, large=is_large(model, request))
+    program = pure(model, request, hoisted=False)
+
+    def compilable_for(structure: Any) -> Callable[..., Any]:  # noqa: ANN401 - JAX's
+        def flat(*leaves: Any) -> tuple[dict[str, Array], Array]:  # noqa: ANN401 - arrays, for JAX
+            return program(jax.tree.unflatten(structure, leaves))
+
+        return compilable(flat, model, request, options)
+
+    return _Kept(compilable_for, key, options)
 
 
 class _Kept:
     """A program that is compiled, or taken from disk, when inputs of a shape come for the first time."""
 
-    def __init__(self, program: Program, key: str, options: dict[str, Any] | None) -> None:
-        self._program = program
+    def __init__(self, compilable: Callable[[Any], Any], key: str, options: dict[str, Any] | None) -> None:
+        self._compilable = compilable
         self._key = key
         self._options = options
         self._compiled: dict[Signature, Flat] = {}
@@ -75,9 +84,7 @@ class _Kept:
         key = caches.digest(self._key, str(structure), repr(signature))
         portable = caches.load(KIND, key)
         if portable is None:
-            function = jax.jit(
-                lambda *leaves: self._program(jax.tree.unflatten(structure, leaves)), compiler_options=self._options
-            )
+            function = self._compilable(structure)
             with guarded.values_alone():
                 traced = function.trace(*leaves)
                 try:
