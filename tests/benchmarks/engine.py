@@ -269,6 +269,18 @@ def starts() -> Iterator[Row]:
     yield Row("trilemma run export_controls, from the caches", f"{warm:.1f} s", "<= 2 s", warm <= 2)
 
 
+def forerunner(case: Case) -> Iterator[Row]:
+    """Compare one run of the model with one of its version 0, which had two thirds of the variables."""
+    before = load_model("export_controls_v0")
+    known = {label for variable in before.nodes.values() for label in ir.element_names(variable)}
+    outcomes = [name for name in case.outcomes if name in known]
+    models = {"now": case.model, "before": before}
+    actions = {name: program(plan_run(model, None, outcomes), model) for name, model in models.items()}
+    one = fastest(actions, 25)
+    detail = f"{1e3 * one['now']:.2f} ms, before {1e3 * one['before']:.2f} ms, {len(outcomes)} outcomes of both"
+    yield at_most("one run, times that of version 0 of the model", one["now"] / one["before"], 2, detail)
+
+
 def many_runs(case: Case, runs: int) -> Iterator[Row]:
     """Compare the throughput and the memory of a long stream with a short one: the stream that a sweep writes from."""
     forecast, process = load_forecast("policy_comparison"), psutil.Process()
@@ -306,6 +318,7 @@ def main() -> int:
         parts = (
             starts(),
             throughput(case, Path(name), not wanted.without_pysd),
+            forerunner(case),
             gradients(case),
             many_runs(case, wanted.runs),
         )
