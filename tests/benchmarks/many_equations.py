@@ -10,13 +10,15 @@ import argparse
 import json
 import subprocess
 import sys
+from itertools import product
 
 from tests.benchmarks.__main__ import ROOT, Row, as_markdown, folders, printed, write
 
 SIZES = (300, 1_000, 3_000, 10_000)
-LARGEST_AS_ONE = 3_000
-GRADIENT_SIZE = 1_000
+LARGEST = {("run", False): 10_000, ("run", True): 3_000, ("batch", False): 3_000, ("gradient", False): 1_000}
+"""By what is measured, and whether as one function: the largest model that is tried, as long as one would wait."""
 PATIENCE = 600
+"""Seconds after which a line says that it was not ready."""
 MARKERS = (
     "<!-- benchmark table: python -m tests.benchmarks.many_equations --write -->",
     "<!-- end of many equations -->",
@@ -74,16 +76,14 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put the table into docs/speed.md")
     wanted = parser.parse_args()
     rows = list[Row]()
-    cases = [(size, "run", whole) for size in SIZES for whole in (False, True) if not whole or size <= LARGEST_AS_ONE]
-    cases += [(size, "batch", False) for size in SIZES] + [(LARGEST_AS_ONE, "batch", True)]
-    cases += [(size, "gradient", False) for size in SIZES if size <= GRADIENT_SIZE]
-    for case in cases:
-        rows.append(measured(*case))
+    for size, (kind, whole) in product(SIZES, (("run", False), ("run", True), ("batch", False), ("gradient", False))):
+        if size > LARGEST[kind, whole]:
+            continue
+        rows.append(measured(size, kind, whole))
         print(f"{rows[-1].what}: {rows[-1].figure}", file=sys.stderr, flush=True)
-    table = as_markdown(rows)
-    print(table)
-    if wanted.write:
-        write(table, ROOT / "docs" / "speed.md", MARKERS)
+        if wanted.write:  # line by line: the last ones take long
+            write(as_markdown(rows), ROOT / "docs" / "speed.md", MARKERS)
+    print(as_markdown(rows))
     return 0
 
 

@@ -30,6 +30,18 @@ def test_a_stock_is_saved_before_its_first_step(load: Loader) -> None:
     assert values(load, "x = INTEG(1, 5.0) ~ Dmnl ~|")[0] == 5
 
 
+def test_a_sum_of_hundreds_of_terms_is_right(load: Loader) -> None:
+    signs = np.where(np.random.default_rng(0).random(600) < 0.5, -1, 1)
+    terms = " ".join(f"{'+' if sign > 0 else '-'} {i} * v" for i, sign in enumerate(signs))
+    got = values(load, f"v = Time + 1 ~ Dmnl ~| x = v {terms} ~ Dmnl ~|")
+    np.testing.assert_array_equal(got, (TIMES + 1) * (1 + (signs * np.arange(600)).sum()))
+
+
+def test_a_condition_of_hundreds_of_parts_is_right(load: Loader) -> None:
+    parts = " :AND: ".join(f"Time > {1 - i}" for i in range(600))
+    np.testing.assert_array_equal(values(load, f"x = IF THEN ELSE({parts}, 1, 0) ~ Dmnl ~|"), TIMES > 1)
+
+
 @pytest.mark.parametrize(("method", "order"), [("euler", 1), ("rk4", 4)])
 def test_methods_converge_with_their_order(load: Loader, method: Literal["euler", "rk4"], order: int) -> None:
     model = load("x = INTEG(-x*Time, 1.0) ~ Dmnl ~|", final=2)

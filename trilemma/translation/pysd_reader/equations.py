@@ -35,6 +35,9 @@ _LOOKUPS_OF_A_KIND: dict[str, ir.TableKind] = {
 }
 _NAMES_OF_XMILE = {"dt": "time_step", "starttime": "initial_time", "stoptime": "final_time"}
 """Names of the clock that XMILE has built in."""
+_LONGEST_CHAIN = 64
+"""Operands of a sum, a product or a condition that follow each other; more are halved, and each half by itself."""
+_CHAINS = ({"+", "-"}, {"*"}, {"and"}, {"or"})
 _OF_WHOLE_ARRAYS = frozenset({"sum", "prod", "mean", "vmax_xmile", "vmin_xmile"})
 _WITHOUT_FORM = {
     "GetLookupsStructure": "GET LOOKUPS inside an expression",
@@ -115,10 +118,7 @@ class Scope:
             return ir.Operation(operators[0], tuple(operands))
         if operators[0] == "^":  # a^b^c is a^(b^c)
             return reduce(lambda power, base: ir.Operation("^", (base, power)), reversed(operands))
-        result = operands[0]
-        for operator, operand in zip(operators, operands[1:], strict=True):
-            result = ir.Operation(operator, (result, operand))
-        return result
+        return _chained(operands, operators)
 
     def _reference(self, tree: ae.ReferenceStructure) -> ir.Expression:
         """Translate the name of a variable, of a macro's parameter, or of a range or an element used as a number."""
@@ -297,6 +297,21 @@ class Scope:
             f"{self.reader.place(self.line)}: '{self.name}' uses {construct}, which is not supported: "
             "rewrite the equation without it."
         )
+
+
+def _chained(operands: Sequence[ir.Expression], operators: Sequence[str]) -> ir.Expression:
+    """Return operators of one precedence, the left one first; hundreds are not nested as deep as they are many."""
+    if len(operands) > _LONGEST_CHAIN and any(chain.issuperset(operators) for chain in _CHAINS):
+        middle = len(operands) // 2
+        between, right = operators[middle - 1], operators[middle:]
+        if between == "-":  # a - b + c is a - (b - c)
+            right = ["+" if operator == "-" else "-" for operator in right]
+        halves = _chained(operands[:middle], operators[: middle - 1]), _chained(operands[middle:], right)
+        return ir.Operation(between, halves)
+    result = operands[0]
+    for operator, operand in zip(operators, operands[1:], strict=True):
+        result = ir.Operation(operator, (result, operand))
+    return result
 
 
 def opened_axes(part: ir.Expression) -> frozenset[str]:
