@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.calibration.linear import PRIOR_MEAN, PRIOR_SD, Linear, write_linear
+from trilemma.calibration import posterior
 from trilemma.calibration.fit import fit
 from trilemma.calibration.laplace import Laplace, laplace
-from trilemma.calibration.posterior import Ball, Chains, log_density, sample
+from trilemma.calibration.posterior import Chains, log_density, sample, widened
 from trilemma.calibration.problem import Problem, pose
 from trilemma.errors import CalibrationError
 
@@ -46,29 +50,41 @@ def test_the_density_is_that_of_the_batch(problem: Problem) -> None:
     np.testing.assert_allclose(traced, batch, rtol=1e-9)
 
 
-def test_a_chain_starts_with_the_gradient_of_the_density(problem: Problem, about: Laplace) -> None:
-    ball = Ball(problem, about.mean, np.linalg.cholesky(about.covariance))
-    start = ball.start(np.random.default_rng(0))
-    density, slopes = jax.value_and_grad(ball.log_density)(start.position)
-    np.testing.assert_allclose(start.log_density, density, rtol=1e-9)
-    np.testing.assert_allclose(start.gradient, slopes, rtol=1e-6)
-
-
 def test_where_the_model_is_undefined_no_chain_starts(
     problem: Problem, about: Laplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undefined, tries = Problem.deviations, iter(range(3))
+    calls = iter(range(1000))
 
-    def at(problem: Problem, z: np.ndarray) -> np.ndarray:
-        found = undefined(problem, z)
-        return np.full_like(found, np.nan) if next(tries, None) is not None else found
+    def undefined(_: Problem) -> Callable[[jax.Array], jax.Array]:
+        return lambda position: jnp.where(jnp.isfinite(position[0]), -jnp.inf, 0.0)
 
-    ball = Ball(problem, about.mean, np.linalg.cholesky(about.covariance))
-    monkeypatch.setattr(Problem, "deviations", at)
-    assert np.isfinite(ball.start(np.random.default_rng(0)).log_density)  # the fourth draw is defined
-    tries = iter(range(100))
-    with pytest.raises(CalibrationError, match="'linear' is undefined at 20 draws"):
-        ball.start(np.random.default_rng(0))
+    def told(done: int, _total: int, _label: str) -> None:
+        next(calls)
+
+    monkeypatch.setattr(posterior, "log_density", undefined)
+    with pytest.raises(CalibrationError, match="'linear' is undefined at 20 draws about the mode"):
+        sample(problem, about, chains=2, draws=5, warmup=5, seed=0, tell=told)
+    assert next(calls) == 1  # nothing but that the sampler is made ready
+
+
+def test_a_metric_is_widened_along_what_is_wider() -> None:
+    rng = np.random.default_rng(0)
+    root = np.array([[2.0, 0, 0], [1, 1, 0], [0, 0, 3]])
+    exact, narrow = root @ root.T, root @ root.T
+    narrow[2, 2] = 0.3
+    draws = rng.standard_normal((4000, 3)) @ root.T
+    np.testing.assert_array_equal(widened(exact, draws[:, :] * 0.98), exact)  # no wider than chance makes it
+    found = widened(narrow, draws)
+    np.testing.assert_allclose(found[:2, :2], exact[:2, :2], rtol=1e-2)
+    assert found[2, 2] == pytest.approx(9, rel=0.1)
+
+
+def test_a_mode_that_is_too_narrow_is_made_up_for(problem: Problem, about: Laplace) -> None:
+    narrow = replace(about, roots=20 * about.roots)
+    found = sample(problem, narrow, chains=2, draws=500, warmup=100, seed=0)
+    sd = np.sqrt(np.diag(about.covariance))
+    # 5 standard errors of 500 effective draws
+    np.testing.assert_allclose(found.z.reshape(-1, 2).std(axis=0), sd[:2], rtol=5 / np.sqrt(1000))
 
 
 def test_chains_have_the_means_and_widths_on_paper(chains: Chains, about: Laplace) -> None:

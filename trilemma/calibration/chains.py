@@ -28,6 +28,9 @@ R_HAT, EFFECTIVE, DIVERGING = 1.01, 400.0, 0.001
 R_HAT_REFUSED, DIVERGING_REFUSED = 1.05, 0.02
 """Beyond these nothing is written."""
 
+LEAST = 500
+"""Draws of each chain at least; an ensemble of fewer takes them evenly from all."""
+
 SCALE = "scale of model errors"
 """How the last column of chains is called."""
 
@@ -64,11 +67,12 @@ def sampled_ensemble(
     """
     mode, checked = find_mode(problem, global_check=global_check, seed=seed, tell=tell)
     about = laplace(problem, mode, tell=tell)
-    each = -(-draws // chains)
+    each = max(-(-draws // chains), LEAST)
     found = sample(problem, about, chains=chains, draws=each, seed=seed, tell=tell)
     diagnosed = diagnose(problem, found)
     judge(diagnosed, float(found.diverging.mean()))
-    z, scales = found.z.reshape(-1, found.z.shape[2])[:draws], found.scales.reshape(-1)[:draws]
+    kept = np.linspace(0, chains * each - 1, draws).round().astype(int)
+    z, scales = found.z.reshape(-1, found.z.shape[2])[kept], found.scales.reshape(-1)[kept]
     attrs = {
         "inference": "nuts",
         "seed": seed,

@@ -1,9 +1,9 @@
 """Chains that walk the posterior by its exact gradient: NUTS (Hoffman and Gelman, 2014), by BlackJAX.
 
-The position is [z; scale of model errors], all standard normal before any data, and whitened by the normal mixture of
-`trilemma.calibration.laplace`: what is left to walk is close to a ball, so that only the length of a step has to be
-learnt. The model runs to the last observation. Each chain is a thread: all call one compiled program, made for a single
-run, and none waits for the longest path of another.
+The position is [z; scale of model errors], all standard normal before any data. The metric is the covariance of the
+normal mixture of `trilemma.calibration.laplace`, widened along what a first stage of the chains finds wider, so that
+what is left to walk is close to a ball. The model runs to the last observation. Each chain is a thread: all call one
+compiled gradient, made for a single run (a batch of them costs as much for each), and none waits for another's path.
 
 This is the one module outside the engine that knows JAX.
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -23,17 +22,18 @@ import jax.numpy as jnp
 import numpy as np
 from blackjax.adaptation.step_size import dual_averaging_adaptation
 from jax import Array
+from scipy.linalg import solve_triangular
 
 from trilemma.calibration.ensemble import error_scale
 from trilemma.calibration.laplace import Laplace
 from trilemma.calibration.predictions import deviation_function
-from trilemma.calibration.problem import Errors, Problem, Tell, silent
+from trilemma.calibration.problem import Problem, Tell, silent
 from trilemma.engine import compiler
 from trilemma.engine.batches import workers
 from trilemma.errors import CalibrationError
 
-WARMUP = 100
-"""Draws of each chain that only tune the step: the whitening is known before."""
+ADAPT, WARMUP = 150, 100
+"""Draws of each chain in the two stages before those that count: the first finds the metric, the second the step."""
 
 ACCEPTANCE = 0.85
 """Share of proposals that the step is tuned to; the corners of a model ask for a smaller step than smooth ones."""
@@ -74,11 +74,15 @@ class Chains:
 
 
 class State(NamedTuple):
-    """Where a chain is: its whitened position, the log posterior there, and its gradient."""
+    """Where a chain is: its position, the log posterior there, and its gradient."""
 
     position: Array
     log_density: Array
     gradient: Array
+
+
+Slopes = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""From a position to the log posterior and its gradient."""
 
 
 class _Draw(NamedTuple):
@@ -106,158 +110,205 @@ def sample(
     Parameters
     ----------
     about
-        Where chains start, each at a draw of its own, and how the posterior is whitened.
-    draws
-        Of each chain, after the warm-up.
+        Where chains start, each at a draw of its own, and the metric that they start with.
+    draws, warmup
+        Of each chain: those that count, and those that tune the step before, after `ADAPT` with another metric.
 
     Raises
     ------
     CalibrationError
         If no chain can start.
     """
-    total = chains * (warmup + draws)
-    tell(0, total, "making the sampler ready")
-    ball = Ball(problem, about.mean, np.linalg.cholesky(about.covariance))
+    each = ADAPT + warmup + draws
+    tell(0, chains * each, "making the sampler ready")
+    slopes = _compiled(problem, len(about.mean))
+    walk = _Walk(_program(slopes, len(about.mean)), chains, chains * each, tell)
     rng = np.random.default_rng(seed)
-    starts = [ball.start(rng) for _ in range(chains)]
-    draw = _compiled(ball.log_density, len(about.mean))
-    keys = jax.random.split(jax.random.key(seed), chains)
-    done, stop = [0] * chains, Event()
+    states = [_start(problem, slopes, about, rng) for _ in range(chains)]
+    keys = jax.random.split(jax.random.key(seed), 3 * chains).reshape(3, chains)
+    first = walk.stage(keys[0], states, about.covariance, ADAPT)
+    metric = widened(about.covariance, np.concatenate([stage.positions[ADAPT // 3 :] for stage in first]))
+    second = walk.stage(keys[1], [stage.state for stage in first], metric, warmup)
+    steps = [stage.step for stage in second]
+    last = walk.stage(keys[2], [stage.state for stage in second], metric, draws, steps)
+    return _gathered(last, steps, sum(stage.gradients for stage in (*first, *second, *last)))
 
-    def one(chain: int) -> tuple[list[_Draw], float]:
-        def told() -> None:
-            if stop.is_set():
-                raise CancelledError
-            done[chain] += 1
-            tell(sum(done), total, "walking")
 
-        return _walk(draw, keys[chain], starts[chain], (warmup, draws), told)
+def widened(covariance: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return a covariance that is as wide as some draws where they are wider than it, by more than chance makes them.
 
-    with ThreadPoolExecutor(min(chains, workers())) as pool:
-        try:
-            found = list(pool.map(one, range(chains)))
-        except BaseException:  # Ctrl-C as well: the other chains would walk to their ends
-            stop.set()
-            raise
-    return _gathered(found, warmup, ball)
+    Parameters
+    ----------
+    positions
+        The draws, shape (draws, parameters). In units of the covariance, those from it would spread over directions
+        with variances up to (1 + sqrt(parameters / draws))^2 (Marchenko and Pastur, 1967).
+    """
+    root = np.linalg.cholesky(covariance)
+    apart = solve_triangular(root, (positions - positions.mean(axis=0)).T, lower=True)
+    count, draws = apart.shape
+    spread, axes = np.linalg.eigh(apart @ apart.T / draws)
+    wide = spread > (1 + np.sqrt(count / draws)) ** 2
+    added = root @ axes[:, wide] * np.sqrt(spread[wide] - 1)
+    return covariance + added @ added.T
 
 
 def log_density(problem: Problem) -> Callable[[Array], Array]:
     """Return the log posterior of [z; scale], a pure function of JAX; -inf where the model is undefined."""
-    priors = problem.priors.only(problem.fitted)
+    priors, errors = problem.priors.only(problem.fitted), problem.errors
     deviations = deviation_function(problem.comparison, problem.labels).of
-    given = partial(_given_deviations, problem.errors)
 
     def density(position: Array) -> Array:
-        found = given(deviations(priors.at(position[:-1])), position)
+        z, scale = position[:-1], position[-1:]
+        found = errors.log_likelihood(deviations(priors.at(z))[:, None], error_scale(scale))[0]
+        found = found - 0.5 * jnp.sum(position**2)
         return jnp.where(jnp.isfinite(found), found, -jnp.inf)
 
     return density
 
 
-def _given_deviations(errors: Errors, deviations: Array, position: Array) -> Array:
-    """Return the log posterior of [z; scale] where the model deviates so much from the data."""
-    found = errors.log_likelihood(deviations[:, None], error_scale(position[-1:]))[0]
-    return found - 0.5 * jnp.sum(position**2)
+def _compiled(problem: Problem, count: int) -> Slopes:
+    """Return the log posterior of [z; scale] with its gradient: the one program whose making takes long."""
+    options: Any = compiler.options(jax.default_backend(), few_runs=True)
+    program: Any = jax.jit(jax.value_and_grad(log_density(problem))).lower(jnp.zeros(count)).compile(options)
+
+    def slopes(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        density, gradient = program(jnp.asarray(position))
+        return np.asarray(density), np.asarray(gradient)
+
+    return slopes
+
+
+def _program(slopes: Slopes, count: int) -> Callable[..., tuple[State, Any]]:
+    """Return the next draw of a chain, from a key, a state, a step and a metric.
+
+    It calls the compiled gradient from outside: as a part of the program of a draw, within the loops of a path, the
+    model takes many times longer to compile.
+    """
+    kernel: Any = blackjax.nuts.build_kernel()
+    shapes = jax.ShapeDtypeStruct((), float), jax.ShapeDtypeStruct((count,), float)
+
+    def called(position: Array) -> tuple[Array, Array]:
+        return jax.pure_callback(slopes, shapes, position)
+
+    @jax.custom_vjp
+    def density(position: Array) -> Array:
+        return called(position)[0]
+
+    density.defvjp(called, lambda gradient, pull: (pull * gradient,))
+
+    def draw(key: Array, state: State, step: Array, metric: Array) -> tuple[State, Any]:
+        after, info = kernel(key, state, density, step, metric, DOUBLINGS)
+        return State(*after), info
+
+    return jax.jit(draw)
+
+
+def _start(problem: Problem, slopes: Slopes, about: Laplace, rng: np.random.Generator) -> State:
+    """Return the start of a chain, at a draw from the normal mixture.
+
+    Raises
+    ------
+    CalibrationError
+        If the model is undefined at draw after draw.
+    """
+    root = np.linalg.cholesky(about.covariance)
+    for _ in range(STARTS):
+        position = about.mean + root @ rng.standard_normal(len(about.mean))
+        density, gradient = slopes(position)
+        if np.isfinite(density):
+            return State(jnp.asarray(position), jnp.asarray(density), jnp.asarray(gradient))
+    message = (
+        f"'{problem.model.name}' is undefined at {STARTS} draws about the mode, so that no chain can start; nothing "
+        f"was written. Narrow the priors, or guard the equations that fail."
+    )
+    raise CalibrationError(message)
 
 
 @dataclass(frozen=True, eq=False)
-class Ball:
-    """The posterior in whitened positions, in which it is close to a ball."""
+class _Stage:
+    """What one chain did in one stage: its draws, where it ended, and the step it settled on."""
 
-    problem: Problem
-    centre: np.ndarray
-    root: np.ndarray
+    draws: list[_Draw]
+    state: State
+    step: float
 
-    def positions(self, ball: np.ndarray) -> np.ndarray:
-        """Return [z; scale] (..., parameters + 1)."""
-        return self.centre + ball @ self.root.T
+    @property
+    def positions(self) -> np.ndarray:
+        """The positions of its draws."""
+        return np.array([draw.position for draw in self.draws])
 
-    def log_density(self, ball: Array) -> Array:
-        """Return the log posterior; for JAX to trace."""
-        return log_density(self.problem)(jnp.asarray(self.centre) + jnp.asarray(self.root) @ ball)
-
-    def start(self, rng: np.random.Generator) -> State:
-        """Return the start of a chain, at a draw from the normal mixture.
-
-        Its gradient comes from the Jacobian that the fit has used: to compile another one takes as long as a fit.
-
-        Raises
-        ------
-        CalibrationError
-            If the model is undefined at draw after draw.
-        """
-        density = jax.value_and_grad(partial(_given_deviations, self.problem.errors), (0, 1))
-        for _ in range(STARTS):
-            ball = rng.standard_normal(len(self.centre))
-            position = self.positions(ball)
-            deviations: Any = self.problem.deviations(position[:-1])
-            value, (by_deviations, slopes) = density(deviations, jnp.asarray(position))
-            if np.isfinite(value):
-                slopes = np.array(slopes)
-                slopes[:-1] += np.asarray(by_deviations) @ self.problem.slopes(position[:-1])
-                return State(jnp.asarray(ball), value, jnp.asarray(slopes @ self.root))
-        message = (
-            f"'{self.problem.model.name}' is undefined at {STARTS} draws about the mode, so that no chain can start; "
-            f"nothing was written. Narrow the priors, or guard the equations that fail."
-        )
-        raise CalibrationError(message)
+    @property
+    def gradients(self) -> int:
+        """The gradients that were worked out."""
+        return sum(draw.steps for draw in self.draws)
 
 
-def _compiled(density: Callable[[Array], Array], count: int) -> Any:  # noqa: ANN401 - a compiled program
-    """Return the next draw of a chain as the one program that chains need: of warm-up and of drawing."""
-    kernel: Any = blackjax.nuts.build_kernel()
+class _Walk:
+    """Chains that walk side by side, each a thread, until all are done or one is stopped."""
 
-    def draw(key: Array, state: State, step: Array) -> tuple[State, Any]:
-        after, info = kernel(key, state, density, step, jnp.ones(count), DOUBLINGS)
-        return State(*after), info
+    def __init__(self, draw: Callable[..., tuple[State, Any]], chains: int, total: int, tell: Tell) -> None:
+        self._draw, self._chains, self._total, self._tell = draw, chains, total, tell
+        self._done, self._stop = [0] * chains, Event()
 
-    state = State(jnp.zeros(count), jnp.zeros(()), jnp.zeros(count))
-    options: Any = compiler.options(jax.default_backend(), few_runs=True)
-    return jax.jit(draw).lower(jax.random.key(0), state, jnp.ones(())).compile(options)
+    def stage(
+        self, keys: Array, states: list[State], metric: np.ndarray, draws: int, steps: list[float] | None = None
+    ) -> list[_Stage]:
+        """Walk so many draws with every chain; without given steps, tune them on the way."""
+        known = jnp.asarray(metric)
 
+        def one(chain: int) -> _Stage:
+            step = None if steps is None else steps[chain]
+            return self._chain(chain, jax.random.split(keys[chain], draws), states[chain], known, step)
 
-def _walk(
-    draw: Callable[[Array, State, Array], tuple[State, Any]],
-    key: Array,
-    state: State,
-    draws: tuple[int, int],
-    told: Callable[[], None],
-) -> tuple[list[_Draw], float]:
-    """Return all draws of a chain, of its warm-up and after it, and the step it settled on."""
-    first, update, last = dual_averaging_adaptation(ACCEPTANCE)
-    tuning = first(len(state.position) ** -0.25)
-    found: list[_Draw] = []
-    for number, now in enumerate(jax.random.split(key, sum(draws))):
-        step = jnp.exp(tuning.log_step_size) if number < draws[0] else last(tuning)
-        state, info = draw(now, state, jnp.asarray(step, dtype=float))
-        if number < draws[0]:
-            tuning = update(tuning, info.acceptance_rate)
-        found.append(
-            _Draw(
-                np.asarray(state.position),
-                float(state.log_density),
-                float(info.acceptance_rate),
-                int(info.num_integration_steps),
-                bool(info.is_divergent),
+        with ThreadPoolExecutor(min(self._chains, workers())) as pool:
+            try:
+                return list(pool.map(one, range(self._chains)))
+            except BaseException:  # Ctrl-C as well: the other chains would walk to their ends
+                self._stop.set()
+                raise
+
+    def _chain(self, chain: int, keys: Array, state: State, metric: Array, step: float | None) -> _Stage:
+        """Walk one draw for each key."""
+        first, update, last = dual_averaging_adaptation(ACCEPTANCE)
+        tuning = first(len(state.position) ** -0.25)
+        found: list[_Draw] = []
+        for key in keys:
+            length = jnp.exp(tuning.log_step_size) if step is None else step
+            state, info = self._draw(key, state, jnp.asarray(length, dtype=float), metric)
+            if step is None:
+                tuning = update(tuning, info.acceptance_rate)
+            found.append(
+                _Draw(
+                    np.asarray(state.position),
+                    float(state.log_density),
+                    float(info.acceptance_rate),
+                    int(info.num_integration_steps),
+                    bool(info.is_divergent),
+                )
             )
-        )
-        told()
-    return found, float(last(tuning))
+            self._told(chain)
+        return _Stage(found, state, float(last(tuning)) if step is None else step)
+
+    def _told(self, chain: int) -> None:
+        """Count a draw, and leave if another chain was stopped."""
+        if self._stop.is_set():
+            raise CancelledError
+        self._done[chain] += 1
+        self._tell(sum(self._done), self._total, "walking")
 
 
-def _gathered(found: list[tuple[list[_Draw], float]], warmup: int, ball: Ball) -> Chains:
-    """Put the draws of all chains together, back in z."""
-    kept = [draws[warmup:] for draws, _ in found]
-    columns = {name: np.array([[getattr(draw, name) for draw in chain] for chain in kept]) for name in _Draw._fields}
-    position = ball.positions(columns["position"])
+def _gathered(stages: list[_Stage], steps: list[float], gradients: int) -> Chains:
+    """Put the draws of all chains together."""
+    columns = {
+        name: np.array([[getattr(draw, name) for draw in stage.draws] for stage in stages]) for name in _Draw._fields
+    }
     return Chains(
-        z=position[..., :-1],
-        scales=position[..., -1],
+        z=columns["position"][..., :-1],
+        scales=columns["position"][..., -1],
         log_density=columns["log_density"],
         acceptance=columns["acceptance"],
         steps=columns["steps"],
         diverging=columns["diverging"],
-        step=np.array([step for _, step in found]),
-        gradients=sum(draw.steps for draws, _ in found for draw in draws),
+        step=np.array(steps),
+        gradients=gradients,
     )
