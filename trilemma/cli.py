@@ -287,6 +287,9 @@ def calibrate(
 
     Example: [bold]trilemma calibrate export_controls --draws 1000[/bold]
     """
+    from trilemma.engine.compiler import ask_for_threads
+
+    ask_for_threads()  # before JAX is used: half of the threads wait for the others
     from trilemma.calibration.release import calibrate as run_calibration
     from trilemma.calibration.release import calibration_rows, read_day, read_inference
     from trilemma.translation.ensemble import ensemble_path, read_ensemble

@@ -108,3 +108,15 @@ def test_one_seed_makes_the_same_chains(problem: Problem, about: Laplace) -> Non
     np.testing.assert_array_equal(first.z, again.z)
     assert not np.array_equal(first.z, other.z)
     assert not np.array_equal(first.z[0], first.z[1])
+
+
+def test_draws_leave_threads_for_their_gradients(
+    problem: Problem, about: Laplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posterior, "workers", lambda: 8)
+    for threads, walkers in (("2", 1), ("5", 2), ("8", 4)):
+        monkeypatch.setenv("NPROC", threads)
+        assert posterior._walkers() == walkers  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setenv("NPROC", "1")
+    with pytest.raises(CalibrationError, match="set the environment variable NPROC to 2"):
+        sample(problem, about, chains=2, draws=2, warmup=2, seed=0)

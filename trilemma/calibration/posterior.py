@@ -260,7 +260,7 @@ class _Walk:
             step = None if steps is None else steps[chain]
             return self._chain(chain, jax.random.split(keys[chain], draws), states[chain], known, step)
 
-        with ThreadPoolExecutor(min(self._chains, workers())) as pool:
+        with ThreadPoolExecutor(min(self._chains, _walkers())) as pool:
             try:
                 return list(pool.map(one, range(self._chains)))
             except BaseException:  # Ctrl-C as well: the other chains would walk to their ends
@@ -295,6 +295,24 @@ class _Walk:
             raise CancelledError
         self._done[chain] += 1
         self._tell(sum(self._done), self._total, "walking")
+
+
+def _walkers() -> int:
+    """Return how many chains walk at once.
+
+    A draw holds one of XLA's threads while it waits for its gradient, which needs another one: if draws held all, they
+    would wait for ever.
+
+    Raises
+    ------
+    CalibrationError
+        If there is one thread only.
+    """
+    threads = compiler.threads()
+    if threads < 2:
+        message = "chains need two threads of XLA, and there is one: set the environment variable NPROC to 2."
+        raise CalibrationError(message)
+    return max(1, min(workers(), threads // 2))
 
 
 def _gathered(stages: list[_Stage], steps: list[float], gradients: int) -> Chains:

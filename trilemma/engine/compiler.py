@@ -9,9 +9,11 @@ holds ``--xla_backend_extra_options`` already. Results are the same but for roun
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 FLAGS = "XLA_FLAGS"
+THREADS = "NPROC"
 
 LARGEST_LOOP = 2**27
 """Bytes that a loop reads and writes to become one function; a chunk of runs stays below."""
@@ -36,6 +38,18 @@ def ask_for_one_function() -> None:
     held = os.environ.get(FLAGS, "")
     if "xla_backend_extra_options" not in held:
         os.environ[FLAGS] = f"{held} --xla_backend_extra_options={OPTION}".strip()
+
+
+def threads() -> int:
+    """Return how many threads XLA works with: as many as there are cores, unless ``NPROC`` says otherwise."""
+    held = os.environ.get(THREADS, "")
+    return int(held) if held.isdecimal() and int(held) else os.cpu_count() or 1
+
+
+def ask_for_threads() -> None:
+    """Ask for two threads a core, for programs that call back into others; too late once JAX is there."""
+    if "jax" not in sys.modules:
+        os.environ.setdefault(THREADS, str(2 * (os.cpu_count() or 1)))
 
 
 def makes_one_function() -> bool:
