@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import pysd
 import xarray as xr
 
 from tests.engine.test_conformance import FLOOR, differences
+from tests.pysd_copy import copy_for_pysd
 from trilemma.content import find_model
 from trilemma.engine.simulate import simulate
 from trilemma.forecasting.designs import draws
@@ -136,9 +136,7 @@ def speed(folder: Path) -> Iterator[Row]:
     model = load_model("export_controls")
     outcomes = [name for name in load_forecast("policy_comparison").outcomes if name not in model.derived]
     columns = [name for name in outcomes if not model.resolve(name).variable.dims]
-    copy = folder / "timed.mdl"
-    shutil.copy(model.path, copy)
-    reference = pysd.read_vensim(str(copy))
+    reference = pysd.read_vensim(str(copy_for_pysd(model.path, folder, "timed.mdl")))
     peer = timed(lambda: reference.run(return_columns=columns), 1)
     yield Row("PySD 3.14, one run", f"{peer:.1f} s")
     central = {str(name): float(values[0]) for name, values in batched(model, 1).data_vars.items()}

@@ -8,7 +8,6 @@ spoils neither side alone; a target that is missed is printed as missed, and the
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from tests.benchmarks.__main__ import BATCH, ROOT, Row, as_markdown, folders, me
 from tests.benchmarks.c_peer import Peer, aligned, compile_peer
 from tests.engine.test_conformance import FLOOR
 from tests.engine.test_gradients import largest_error
+from tests.pysd_copy import copy_for_pysd
 from trilemma.engine import batches, guarded
 from trilemma.engine.gradients import sensitivities, value_and_gradient
 from trilemma.engine.programs import FEW_RUNS, build
@@ -120,9 +120,7 @@ def program(plan: Plan, model: Model) -> Action:
 
 def pysd_seconds(case: Case, folder: Path) -> float:
     """Return how long PySD takes for one run."""
-    copy = folder / "timed.mdl"
-    shutil.copy(case.model.path, copy)
-    reference = pysd.read_vensim(str(copy))
+    reference = pysd.read_vensim(str(copy_for_pysd(case.model.path, folder, "timed.mdl")))
     start = time.perf_counter()
     reference.run(return_columns=case.outcomes)
     return time.perf_counter() - start

@@ -6,7 +6,6 @@ the rounding error of a difference of larger ones. PySD needs about 20 s for one
 
 from __future__ import annotations
 
-import shutil
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pandas as pd
 import pysd
 import pytest
 
+from tests.pysd_copy import copy_for_pysd
 from trilemma.content import find_model
 from trilemma.engine.simulate import simulate
 from trilemma.translation.model import load_model
@@ -28,9 +28,7 @@ def differences(path: Path, folder: Path) -> dict[str, float]:
     model = load_model(path)
     ours = simulate(model)
     names = [v.name for v in model.variables.values() if v.kind not in ("control", "lookup")]
-    copy = folder / path.name  # PySD writes a Python file beside the model
-    shutil.copy(path, copy)
-    theirs = pysd.read_vensim(str(copy)).run(return_columns=names)
+    theirs = pysd.read_vensim(str(copy_for_pysd(path, folder))).run(return_columns=names)
     found: dict[str, float] = {}
     for name in names:
         array = ours[name]
