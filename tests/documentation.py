@@ -44,10 +44,15 @@ def output(command: str, *options: str, folder: Path = ROOT) -> str:
 
 
 def refreshed(text: str) -> str:
-    """Return a text with the output of each command as it is now."""
-    return BLOCK.sub(
-        lambda m: f"<!-- output: {m['command']} -->\n```text\n{output(m['command'])}```\n<!-- end -->", text
-    )
+    """Return a text with the output of each command as it is now; with a warning in one it is not to be shown."""
+
+    def again(shown: re.Match[str]) -> str:
+        printed = output(shown["command"])
+        if "trilemma: warning:" in printed:
+            sys.exit(f"{shown['command']} warns, so that nothing was written:\n{printed}")
+        return f"<!-- output: {shown['command']} -->\n```text\n{printed}```\n<!-- end -->"
+
+    return BLOCK.sub(again, text)
 
 
 def with_mechanisms(text: str, table: str) -> str:

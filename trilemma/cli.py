@@ -311,7 +311,8 @@ def calibrate(
     diagnosed = tree["diagnostics"].to_dataset() if "diagnostics" in tree else None
     _print_rows(calibration_rows(loaded, read_ensemble(loaded, output), diagnosed), as_json)
     if not as_json:
-        typer.echo(tree.attrs.get("global_check", "the fit was not checked for other modes: --global-check does that."))
+        if global_check:
+            typer.echo(tree.attrs["global_check"])
         _print_path(output or ensemble_path(loaded))
 
 

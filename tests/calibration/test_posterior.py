@@ -116,7 +116,7 @@ def test_draws_leave_threads_for_their_gradients(
     monkeypatch.setattr(posterior, "workers", lambda: 8)
     for threads, walkers in (("2", 1), ("5", 2), ("8", 4)):
         monkeypatch.setenv("NPROC", threads)
-        assert posterior._walkers() == walkers  # pyright: ignore[reportPrivateUsage]
+        assert posterior._walkers(4) == walkers  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setenv("NPROC", "1")
     with pytest.raises(CalibrationError, match="set the environment variable NPROC to 2"):
         sample(problem, about, chains=2, draws=2, warmup=2, seed=0)

@@ -117,12 +117,13 @@ def sample(
     Raises
     ------
     CalibrationError
-        If no chain can start.
+        If no chain can start, or XLA has one thread only.
     """
+    walkers = _walkers(chains)
     each = ADAPT + warmup + draws
     tell(0, chains * each, "making the sampler ready")
     slopes = _compiled(problem, len(about.mean))
-    walk = _Walk(_program(slopes, len(about.mean)), chains, chains * each, tell)
+    walk = _Walk(_program(slopes, len(about.mean)), chains, walkers, chains * each, tell)
     rng = np.random.default_rng(seed)
     states = [_start(problem, slopes, about, rng) for _ in range(chains)]
     keys = jax.random.split(jax.random.key(seed), 3 * chains).reshape(3, chains)
@@ -246,8 +247,10 @@ class _Stage:
 class _Walk:
     """Chains that walk side by side, each a thread, until all are done or one is stopped."""
 
-    def __init__(self, draw: Callable[..., tuple[State, Any]], chains: int, total: int, tell: Tell) -> None:
-        self._draw, self._chains, self._total, self._tell = draw, chains, total, tell
+    def __init__(
+        self, draw: Callable[..., tuple[State, Any]], chains: int, walkers: int, total: int, tell: Tell
+    ) -> None:
+        self._draw, self._chains, self._walkers, self._total, self._tell = draw, chains, walkers, total, tell
         self._done, self._stop = [0] * chains, Event()
 
     def stage(
@@ -260,7 +263,7 @@ class _Walk:
             step = None if steps is None else steps[chain]
             return self._chain(chain, jax.random.split(keys[chain], draws), states[chain], known, step)
 
-        with ThreadPoolExecutor(min(self._chains, _walkers())) as pool:
+        with ThreadPoolExecutor(self._walkers) as pool:
             try:
                 return list(pool.map(one, range(self._chains)))
             except BaseException:  # Ctrl-C as well: the other chains would walk to their ends
@@ -297,8 +300,8 @@ class _Walk:
         self._tell(sum(self._done), self._total, "walking")
 
 
-def _walkers() -> int:
-    """Return how many chains walk at once.
+def _walkers(chains: int) -> int:
+    """Return how many of the chains walk at once.
 
     A draw holds one of XLA's threads while it waits for its gradient, which needs another one: if draws held all, they
     would wait for ever.
@@ -312,7 +315,7 @@ def _walkers() -> int:
     if threads < 2:
         message = "chains need two threads of XLA, and there is one: set the environment variable NPROC to 2."
         raise CalibrationError(message)
-    return max(1, min(workers(), threads // 2))
+    return min(chains, workers(), threads // 2)
 
 
 def _gathered(stages: list[_Stage], steps: list[float], gradients: int) -> Chains:

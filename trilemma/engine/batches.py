@@ -6,12 +6,12 @@ stays in the cache. The last chunk is filled up with copies of its last run, so 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from trilemma.engine import compiler
 from trilemma.engine.inputs import Inputs
 from trilemma.engine.loop import Given, Program, Series
 from trilemma.engine.values import Draws
@@ -60,7 +60,7 @@ def run(
 
 def workers() -> int:
     """Return the number of worker threads: the processors that this process may use."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return compiler.processors()
 
 
 def _chunks(runs: int, largest: int) -> Iterator[np.ndarray]:

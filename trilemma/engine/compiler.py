@@ -40,16 +40,21 @@ def ask_for_one_function() -> None:
         os.environ[FLAGS] = f"{held} --xla_backend_extra_options={OPTION}".strip()
 
 
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
 def threads() -> int:
-    """Return how many threads XLA works with: as many as there are cores, unless ``NPROC`` says otherwise."""
+    """Return how many threads XLA works with: as many as there are processors, unless ``NPROC`` says otherwise."""
     held = os.environ.get(THREADS, "")
-    return int(held) if held.isdecimal() and int(held) else os.cpu_count() or 1
+    return int(held) if held.isdecimal() and int(held) else processors()
 
 
 def ask_for_threads() -> None:
-    """Ask for two threads a core, for programs that call back into others; too late once JAX is there."""
+    """Ask for two threads a processor, for programs that call back into others; too late once JAX is there."""
     if "jax" not in sys.modules:
-        os.environ.setdefault(THREADS, str(2 * (os.cpu_count() or 1)))
+        os.environ.setdefault(THREADS, str(2 * processors()))
 
 
 def makes_one_function() -> bool:
